@@ -12,6 +12,8 @@ pub(crate) struct Returned {
     pub(crate) erased: Type,
     /// `impl Trait` as a whole, or `!`: no type to decide by.
     pub(crate) opaque: bool,
+    /// `!`.
+    pub(crate) never: bool,
     /// Where to point; the function's name, where no type is written.
     pub(crate) span: Span,
 }
@@ -19,7 +21,7 @@ pub(crate) struct Returned {
 impl Returned {
     pub(crate) fn of(sig: &Signature) -> Self {
         match &sig.output {
-            ReturnType::Default => Self { erased: parse_quote!(()), opaque: false, span: sig.ident.span() },
+            ReturnType::Default => Self { erased: parse_quote!(()), opaque: false, never: false, span: sig.ident.span() },
             ReturnType::Type(_, returned) => Self::new(returned),
         }
     }
@@ -27,8 +29,9 @@ impl Returned {
     pub(crate) fn new(returned: &Type) -> Self {
         let mut erased = returned.clone();
         Eraser.visit_type_mut(&mut erased);
-        let opaque = matches!(bare(returned), Type::ImplTrait(_) | Type::Never(_));
-        Self { erased, opaque, span: returned.span() }
+        let never = matches!(bare(returned), Type::Never(_));
+        let opaque = never || matches!(bare(returned), Type::ImplTrait(_));
+        Self { erased, opaque, never, span: returned.span() }
     }
 
     /// The type, located at the user's, so that a refusal points there.
@@ -51,6 +54,14 @@ impl VisitMut for Eraser {
         } else {
             visit_mut::visit_type_mut(self, node);
         }
+    }
+}
+
+struct Inferred(bool);
+
+impl VisitMut for Inferred {
+    fn visit_type_infer_mut(&mut self, _: &mut syn::TypeInfer) {
+        self.0 = true;
     }
 }
 
@@ -162,6 +173,13 @@ pub(crate) fn typed_return(returned: &Returned) -> TokenStream {
 
 
 impl Returned {
+    /// Whether part of the type cannot be named.
+    pub(crate) fn is_erased(&self) -> bool {
+        let mut search = Inferred(false);
+        search.visit_type_mut(&mut self.erased.clone());
+        self.opaque || search.0
+    }
+
     /// Whether the type is spelled as a result; an alias is not, and decided by the compiler.
     pub(crate) fn is_result(&self) -> bool {
         match bare(&self.erased) {

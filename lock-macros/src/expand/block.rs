@@ -63,7 +63,7 @@ fn understand(body: Expr) -> Result<(Option<Ident>, Body)> {
             if let syn::ReturnType::Type(_, ty) = output {
                 return Err(Error::new(ty.span(), "the closure of a block has no type written; its value has the block's"));
             }
-            let block = quote!({ #body });
+            let block = if matches!(*body, Expr::Block(_)) { body.into_token_stream() } else { quote!({ #body }) };
             let body = if asyncness.is_some() { Body::Async { capture, block } } else { Body::Sync(block) };
             Ok((guard, body))
         }
@@ -116,7 +116,7 @@ fn synchronous(call: &Call, body: &TokenStream) -> TokenStream {
         },
         None => TokenStream::new(),
     };
-    // A label only where it is used: a `break` of the user's passes an unlabelled block by.
+    // Only where it is used, or it would be reported as unused.
     let label = if refresh.is_empty() { TokenStream::new() } else { quote_spanned!(Span::mixed_site()=> 'held:) };
     quote_spanned! {Span::mixed_site()=>
         match #private::acquire(&#lock) {
@@ -124,8 +124,11 @@ fn synchronous(call: &Call, body: &TokenStream) -> TokenStream {
                 let _scope = guard.enter_scope();
                 #name
                 #refresh
-                let value = #body;
-                ::core::result::Result::<_, #private::Error>::Ok(value)
+                match #body {
+                    // A body that always returns or breaks is not our user's mistake.
+                    #[allow(unreachable_code)]
+                    value => ::core::result::Result::<_, #private::Error>::Ok(value),
+                }
             }
             ::core::result::Result::Err(error) => ::core::result::Result::Err(error),
         }
@@ -153,11 +156,8 @@ fn asynchronous(call: &Call, capture: Option<Token![move]>, body: &TokenStream) 
             };
             #name
             #refresh
-            let value = {
-                let body = ::core::pin::pin!(guard.scoped(async #capture #body));
-                #private::block(&guard, body, #cancel).await
-            };
-            value
+            let body = ::core::pin::pin!(guard.scoped(async #capture #body));
+            #private::block(&guard, body, #cancel).await
         }
     }}
 }

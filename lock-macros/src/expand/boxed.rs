@@ -1,8 +1,7 @@
 //! Functions that return a future without being `async`: guarded inside the future.
 
-use proc_macro2::{TokenStream, TokenTree};
-use quote::{ToTokens, quote_spanned};
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::Parser;
 use syn::{Block, Error, Expr, ExprAsync, Result, Stmt};
 
@@ -29,8 +28,8 @@ pub(super) fn future(call: &Call, function: &Function, output: &Returned) -> Res
         }
     }
     let body = async_block(&mut tail).ok_or_else(at_type)?;
-    let inner = &body.block;
-    let held = asynchronous(call, function, output, &inner.to_token_stream());
+    let inner = &body.block.stmts;
+    let held = asynchronous(call, function, output, &quote!(#(#inner)*));
     body.block = syn::parse2(quote_spanned! {Span::mixed_site()=> { #held } })?;
     let lock = request::lock(call, Some(function));
     let body = quote_spanned! {Span::mixed_site()=> let lock = #lock; #(#statements)* #tail };
@@ -54,7 +53,7 @@ fn is_box_pin(function: &Expr) -> bool {
     matches!(names.as_slice(), [.., owner, pin] if owner == "Box" && pin == "pin")
 }
 
-fn early_return(tokens: TokenStream) -> Option<proc_macro2::Span> {
+fn early_return(tokens: TokenStream) -> Option<Span> {
     tokens.into_iter().find_map(|token| match token {
         TokenTree::Ident(ident) if ident == "return" => Some(ident.span()),
         TokenTree::Group(group) => early_return(group.stream()),

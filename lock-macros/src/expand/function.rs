@@ -13,9 +13,9 @@ use crate::returns::{Future, Returned, typed_return};
 pub(crate) fn function(call: &Call, function: &Function) -> Result<TokenStream> {
     if function.sig.asyncness.is_some() {
         let returned = Returned::of(&function.sig);
-        let held = asynchronous(call, function, &returned, &function.block());
+        let held = asynchronous(call, function, &returned, &function.body);
         let lock = request::lock(call, Some(function));
-        let body = quote_spanned! {Span::mixed_site()=> let lock = #lock; #held };
+        let body = quote_spanned! {Span::mixed_site()=> { let lock = #lock; #held } };
         return Ok(function.with_body(&TokenStream::new(), &body));
     }
     match Future::of(&function.sig) {
@@ -34,8 +34,8 @@ fn synchronous(call: &Call, function: &Function) -> TokenStream {
     let name = guard_name(call, &private);
     let refresh = refresh(call, function, &returned, &private);
     let block = function.block();
-    // `return`, unlike a tail, drops the temporaries of the body before the guard, and keeps the expected type.
-    let body = quote_spanned! {Span::mixed_site()=>
+    // The outer block has our edition: the temporaries of its tail are dropped before the guard in every edition.
+    let body = quote_spanned! {Span::mixed_site()=> {
         #check
         let guard = match #private::acquire(&#lock) {
             ::core::result::Result::Ok(guard) => guard,
@@ -44,13 +44,13 @@ fn synchronous(call: &Call, function: &Function) -> TokenStream {
         let _scope = guard.enter_scope();
         #name
         #refresh
-        return #block;
-    };
+        #block
+    }};
     function.with_body(&caller(call, function, &returned), &body)
 }
 
-/// Statements that expect `lock`, and return what the async `block` evaluates to.
-pub(super) fn asynchronous(call: &Call, function: &Function, returned: &Returned, block: &TokenStream) -> TokenStream {
+/// Statements that expect `lock`, and evaluate to what the async `body` does.
+pub(super) fn asynchronous(call: &Call, function: &Function, returned: &Returned, body: &TokenStream) -> TokenStream {
     let private = request::private(call);
     let refused = unheld::refused(call, returned, &private);
     let on_lost = unheld::on_lost(call, returned, &private);
@@ -65,11 +65,10 @@ pub(super) fn asynchronous(call: &Call, function: &Function, returned: &Returned
         #name
         let on_lost = #on_lost;
         // The body is dropped before the guard, also when the call itself is dropped.
-        let returned = {
-            let body = ::core::pin::pin!(guard.scoped(async move { #typed #refresh #block }));
+        {
+            let body = ::core::pin::pin!(guard.scoped(async move { #typed #refresh #body }));
             #private::until_lost(&guard, body, on_lost).await
-        };
-        return returned;
+        }
     }
 }
 
@@ -106,7 +105,7 @@ fn refresh(call: &Call, function: &Function, returned: &Returned, private: &Toke
 
 /// A future behind an alias is refused by its type.
 fn not_a_future(returned: &Returned, private: &TokenStream) -> TokenStream {
-    if returned.opaque {
+    if returned.is_erased() {
         return TokenStream::new();
     }
     let ty = returned.tokens();

@@ -10,7 +10,8 @@ use crate::returns::Returned;
 pub(super) fn refused(call: &Call, returned: &Returned, private: &TokenStream) -> TokenStream {
     let ty = returned.tokens();
     if let Some(otherwise) = &call.otherwise {
-        return quote_spanned! {Span::mixed_site()=> return #private::otherwise(error, #otherwise) };
+        let value = quote_spanned! {Span::mixed_site()=> #private::otherwise(error, #otherwise) };
+        return if returned.never { value } else { quote_spanned!(Span::mixed_site()=> return #value) };
     }
     if returned.opaque {
         return quote_spanned! {Span::mixed_site()=> #private::refuse(&error) };
