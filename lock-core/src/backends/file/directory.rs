@@ -101,7 +101,7 @@ impl Directory {
         let opened = fs::openat(directory, name, flags, Mode::RUSR | Mode::WUSR);
         let file = File::from(opened.map_err(|error| Self::explain(name, error))?);
         if file.metadata()?.is_file() {
-            Ok(Opened(file))
+            Ok(Opened::new(file))
         } else {
             Err(io::Error::other(format!(
                 "{name:?} in it is not a file; what is not a lock's does not belong there"
