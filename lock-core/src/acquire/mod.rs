@@ -233,6 +233,7 @@ pub(crate) async fn adopt(
                 return Err(Error::Locked { key: key(), holder: local_holder(target) });
             }
             let turn = queue.take_over(&target.key, turn).ok_or_else(|| Error::Lost { key: key() })?;
+            queue.set_owner(&target.key, turn, owner);
             return in_process(target, options, Taken::new(target, turn), queue, caller);
         }
         Store::Backend(_, backend) => backend,
@@ -290,7 +291,9 @@ struct Timer {
 impl Timer {
     fn new(deadline: Option<Instant>, caller: Caller, patient: bool) -> Result<Self> {
         let needed = deadline.filter(|_| caller == Caller::Async || !patient);
-        let sleep = needed.map(|at| background::spawn(tokio::time::sleep_until(at.into()))).transpose()?;
+        // Made inside of the job: a timer belongs to the runtime in which it is made, and the caller may have none.
+        let sleep = needed.map(|at| background::spawn(async move { tokio::time::sleep_until(at.into()).await }));
+        let sleep = sleep.transpose()?;
         Ok(Self { deadline, sleep })
     }
 

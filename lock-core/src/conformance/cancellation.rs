@@ -44,7 +44,7 @@ async fn drop_at_random(test: &Test, locker: &Locker, times: u32) -> u32 {
         };
         if time % 2 == 0 {
             let mut acquiring = pin!(acquiring);
-            for _ in 0..random(4) {
+            for _ in 0..random(6) {
                 if poll_once(acquiring.as_mut()).is_some() {
                     granted += 1;
                     break;
@@ -52,7 +52,7 @@ async fn drop_at_random(test: &Test, locker: &Locker, times: u32) -> u32 {
                 test.sleep(Duration::from_micros(random(300).into())).await;
             }
         } else {
-            let time = Duration::from_micros(random(3000).into());
+            let time = Duration::from_micros(random(6000).into());
             granted += u32::from(test.within(time, acquiring).await.is_some());
         }
     }

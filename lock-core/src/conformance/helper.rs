@@ -89,7 +89,6 @@ impl Helper {
             ["held", name] => Ok(self.guard(name).is_held().to_string()),
             ["owner", name] => Ok(self.guards.remove(name).map(Guard::into_owner).unwrap().to_string()),
             ["watch", name, gap] => {
-                say("watching");
                 Ok(watch(self.guard(name), millis(gap)))
             }
             ["loop", key, path, times, pause] => self.write_history(key, path, times, pause),
@@ -162,12 +161,10 @@ impl Helper {
 /// Waits to be stopped for longer than `gap`, and tells how the guard stood when that ended.
 fn watch(guard: &Guard, gap: Duration) -> String {
     let mut last = Moment::now();
-    loop {
-        let now = Moment::now();
-        if now.since(last) > gap {
-            break;
-        }
-        last = now;
+    say("watching");
+    while Moment::now().since(last) <= gap {
+        last = Moment::now();
+        std::thread::sleep(Duration::from_millis(1));
     }
     let held = guard.is_held();
     let begin = Moment::now();

@@ -160,7 +160,7 @@ async fn stopped_and_overtaken(test: Test) {
     // Where the kernel keeps the lock of one who is stopped, it ends when he goes on, and only if it is not renewed.
     let options = [option.as_str(), "renew=no"];
     let token = peer.hold("g", "k", if bound { &options } else { &options[..1] }).await;
-    peer.ask(&["watch", "g", &(ttl / 2).as_millis().to_string()]).await;
+    peer.ask(&["watch", "g", &ttl.as_millis().to_string()]).await;
     peer.stop();
     let lock = test.client().lock("k");
     let begin = Instant::now();

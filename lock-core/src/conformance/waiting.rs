@@ -206,11 +206,14 @@ async fn one_budget(test: Test) {
             assert!(error.is_locked(), "{error}");
         }
     }
+    // It was not for want of others.
+    while rounds.load(Ordering::SeqCst) < 5 {
+        test.sleep(RETRY).await;
+    }
     stop.store(true, Ordering::SeqCst);
     for part in parts {
         part.await;
     }
-    assert!(rounds.load(Ordering::SeqCst) > 3);
     test.expect_free(&busy.lock("k")).await;
 }
 
