@@ -163,7 +163,7 @@ impl File {
             return Err(error);
         }
         let lease = Lease::new(request.key.clone(), request.owner.clone(), token, request.ttl);
-        self.held.insert(lease.clone(), file);
+        self.held.insert(lease.clone(), file, record);
         Ok(Attempt::Granted(lease))
     }
 
@@ -222,6 +222,9 @@ impl File {
     }
 
     fn find_holder(&self, key: &Key) -> io::Result<Option<Holder>> {
+        if let Some(holder) = self.held.holder(key) {
+            return Ok(Some(holder));
+        }
         match self.directory.look_at(key)? {
             Some(file) => file.holder(),
             None => Ok(None),
