@@ -4,7 +4,9 @@ use proc_macro2::Ident;
 use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
-use syn::{Data, DeriveInput, Error, Expr, ExprLit, Generics, Lit, LitStr, Member, Path, Result, parse_quote};
+use syn::{
+    Data, DeriveInput, Error, Expr, ExprLit, Generics, Lit, LitStr, Member, Path, Result, parse_quote,
+};
 
 use crate::args::string;
 
@@ -22,7 +24,10 @@ impl Parse for ModelType {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let input: DeriveInput = input.parse()?;
         let Data::Struct(data) = &input.data else {
-            return Err(Error::new(input.ident.span(), "a model is a struct: its key is made from its fields"));
+            return Err(Error::new(
+                input.ident.span(),
+                "a model is a struct: its key is made from its fields",
+            ));
         };
         let fields: Vec<Member> = data.fields.members().collect();
         let mut read = Attributes::default();
@@ -42,7 +47,8 @@ impl Parse for ModelType {
             let span = if read.pk_given { pk.span() } else { input.ident.span() };
             return Err(Error::new(span, message));
         }
-        let default = || LitStr::new(&syn::ext::IdentExt::unraw(&input.ident).to_string(), input.ident.span());
+        let default =
+            || LitStr::new(&syn::ext::IdentExt::unraw(&input.ident).to_string(), input.ident.span());
         Ok(Self {
             facade: read.facade.unwrap_or_else(|| parse_quote!(::lock)),
             name: read.name.unwrap_or_else(default),
@@ -72,7 +78,11 @@ impl Attributes {
                 self.pk.replace(member(&meta.value()?.parse()?)?).is_some()
             }
             "crate" => self.facade.replace(meta.value()?.call(Path::parse_mod_style)?).is_some(),
-            _ => return Err(meta.error(format!("there is no option `{name}`; accepted are `name`, `pk`, `crate`"))),
+            _ => {
+                return Err(
+                    meta.error(format!("there is no option `{name}`; accepted are `name`, `pk`, `crate`"))
+                );
+            }
         };
         if twice { Err(meta.error(format!("`{name}` is given twice"))) } else { Ok(()) }
     }
@@ -83,7 +93,9 @@ fn member(value: &Expr) -> Result<Member> {
     let refuse = || Error::new(value.span(), "`pk` is the name of a field: `pk = id`");
     match value {
         Expr::Path(path) => path.path.get_ident().cloned().map(Member::Named).ok_or_else(refuse),
-        Expr::Lit(ExprLit { lit: Lit::Int(index), .. }) => index.base10_parse::<usize>().map(Member::from).map_err(|_| refuse()),
+        Expr::Lit(ExprLit { lit: Lit::Int(index), .. }) => {
+            index.base10_parse::<usize>().map(Member::from).map_err(|_| refuse())
+        }
         _ => string(value).ok_or_else(refuse)?.parse().map(Member::Named),
     }
 }

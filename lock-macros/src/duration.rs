@@ -19,7 +19,9 @@ impl DurationArg {
         match value {
             Expr::Group(group) => Self::new(name, &group.expr),
             Expr::Lit(ExprLit { lit, .. }) => literal(name, lit).map(Self::Known),
-            Expr::Unary(negated) if matches!(negated.op, UnOp::Neg(_)) && matches!(*negated.expr, Expr::Lit(_)) => {
+            Expr::Unary(negated)
+                if matches!(negated.op, UnOp::Neg(_)) && matches!(*negated.expr, Expr::Lit(_)) =>
+            {
                 Err(Error::new(value.span(), format!("`{name}` cannot be negative")))
             }
             _ => Ok(Self::Later(value.clone())),
@@ -29,7 +31,9 @@ impl DurationArg {
     /// The same, where none at all makes no sense.
     pub(crate) fn positive(name: &str, value: &Expr) -> Result<Self> {
         match Self::new(name, value)? {
-            Self::Known(Duration::ZERO) => Err(Error::new(value.span(), format!("`{name}` must be longer than zero"))),
+            Self::Known(Duration::ZERO) => {
+                Err(Error::new(value.span(), format!("`{name}` must be longer than zero")))
+            }
             duration => Ok(duration),
         }
     }
@@ -54,7 +58,9 @@ fn literal(name: &str, literal: &Lit) -> Result<Duration> {
         Error::new(literal.span(), what)
     };
     match literal {
-        Lit::Str(text) => humantime::parse_duration(&text.value()).map_err(|_| refuse(&format!("{:?}", text.value()))),
+        Lit::Str(text) => {
+            humantime::parse_duration(&text.value()).map_err(|_| refuse(&format!("{:?}", text.value())))
+        }
         Lit::Int(number) if number.suffix().is_empty() => {
             number.base10_parse().map(Duration::from_secs).map_err(|_| refuse(&number.to_string()))
         }

@@ -5,6 +5,7 @@ mod boxed;
 mod derive;
 mod function;
 mod key;
+mod location;
 mod request;
 mod unheld;
 

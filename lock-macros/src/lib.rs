@@ -23,13 +23,13 @@ use crate::model::Call;
 /// Runs a function under a lock.
 #[proc_macro_attribute]
 pub fn lock(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    attribute(args.into(), item.into(), options::lock).into()
+    attribute(args.into(), &item.into(), options::lock).into()
 }
 
 /// Runs a method under the lock of its model.
 #[proc_macro_attribute]
 pub fn lock_model(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    attribute(args.into(), item.into(), |args| options::lock_model(None, args)).into()
+    attribute(args.into(), &item.into(), |args| options::lock_model(None, args)).into()
 }
 
 /// Runs a block under a lock.
@@ -54,7 +54,7 @@ pub fn derive_model(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 }
 
 /// The guarded function; on a mistake, the message and the function as it was, so that nothing else goes wrong.
-fn attribute(args: TokenStream, item: TokenStream, meaning: fn(Args) -> Result<Call>) -> TokenStream {
+fn attribute(args: TokenStream, item: &TokenStream, meaning: fn(Args) -> Result<Call>) -> TokenStream {
     let guarded = || {
         let function = parse_function(item.clone())?;
         let call = meaning(syn::parse2(args)?)?;
@@ -69,7 +69,8 @@ fn attribute(args: TokenStream, item: TokenStream, meaning: fn(Args) -> Result<C
 }
 
 fn parse_function(item: TokenStream) -> Result<Function> {
-    let is_function = item.clone().into_iter().any(|token| matches!(&token, TokenTree::Ident(word) if word == "fn"));
+    let is_function =
+        item.clone().into_iter().any(|token| matches!(&token, TokenTree::Ident(word) if word == "fn"));
     if !is_function {
         return Err(Error::new(Span::call_site(), "a lock goes on a function or a method"));
     }
@@ -81,7 +82,10 @@ fn block(input: TokenStream, meaning: fn(Args) -> Result<Call>) -> TokenStream {
         let Block { args, guard, body } = syn::parse2(input)?;
         let mut call = meaning(args)?;
         if let (Some(first), Some(second)) = (&call.guard, &guard) {
-            let mut error = Error::new(second.span(), "the guard is named twice: as `guard = ..` and as the closure's argument");
+            let mut error = Error::new(
+                second.span(),
+                "the guard is named twice: as `guard = ..` and as the closure's argument",
+            );
             error.combine(Error::new(first.span(), "named here as well"));
             return Err(error);
         }

@@ -23,10 +23,14 @@ pub(crate) struct Call {
 pub(crate) enum KeySource {
     /// The function's own path.
     OwnPath,
-    Template { template: Template, positional: Vec<Expr>, named: Vec<(Ident, Expr)> },
+    Template {
+        template: Template,
+        positional: Vec<Expr>,
+        named: Vec<(Ident, Expr)>,
+    },
     /// `key = EXPR`.
     Expr(Expr),
-    Model(ModelKey),
+    Model(Box<ModelKey>),
 }
 
 /// The key of a model.

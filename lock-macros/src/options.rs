@@ -11,8 +11,21 @@ use crate::template::{Piece, Placeholder, Template};
 
 /// The options of every spelling, in the order of the manual.
 const COMMON: [&str; 15] = [
-    "blocking", "wait", "ttl", "renew", "retry", "using", "shared", "permits", "reentrant", "fair", "guard", "otherwise",
-    "on_lost", "crate", "keys",
+    "blocking",
+    "wait",
+    "ttl",
+    "renew",
+    "retry",
+    "using",
+    "shared",
+    "permits",
+    "reentrant",
+    "fair",
+    "guard",
+    "otherwise",
+    "on_lost",
+    "crate",
+    "keys",
 ];
 
 /// What the options alone say; the key is the spelling's own.
@@ -70,7 +83,7 @@ pub(crate) fn lock_model(model: Option<Expr>, args: Args) -> Result<Call> {
         None => {}
     }
     let key = ModelKey { model, name: read.name, fields, refresh: read.refresh };
-    Ok(Call { key: KeySource::Model(key), ..read.call })
+    Ok(Call { key: KeySource::Model(Box::new(key)), ..read.call })
 }
 
 impl Options {
@@ -183,13 +196,19 @@ fn check_count(template: &Template, positional: &[Expr]) -> Result<()> {
     }
     if positional.len() < wanted {
         let given = positional.len();
-        return Err(Error::new(template.span, format!("the key takes {wanted} by position, and {given} are given")));
+        return Err(Error::new(
+            template.span,
+            format!("the key takes {wanted} by position, and {given} are given"),
+        ));
     }
     Ok(())
 }
 
 fn value<'a>(name: &str, option: &'a OptionArg) -> Result<&'a Expr> {
-    option.value.as_ref().ok_or_else(|| Error::new(option.name.span(), format!("`{name}` takes a value: `{name} = ..`")))
+    option
+        .value
+        .as_ref()
+        .ok_or_else(|| Error::new(option.name.span(), format!("`{name}` takes a value: `{name} = ..`")))
 }
 
 fn boolean(name: &str, option: &OptionArg) -> Result<bool> {
@@ -205,7 +224,9 @@ fn identifier(value: &Expr) -> Result<Ident> {
         Expr::Infer(infer) => Some(format_ident!("_guard", span = infer.underscore_token.spans[0])),
         _ => None,
     }
-    .ok_or_else(|| Error::new(value.span(), "`guard` is the name the body uses for the guard: `guard = lease`"))
+    .ok_or_else(|| {
+        Error::new(value.span(), "`guard` is the name the body uses for the guard: `guard = lease`")
+    })
 }
 
 fn on_lost(value: &Expr) -> Result<OnLost> {
@@ -221,21 +242,30 @@ fn path(value: &Expr) -> Result<Path> {
         Expr::Path(path) if path.qself.is_none() => Ok(path.path.clone()),
         _ => match string(value) {
             Some(text) => text.parse_with(Path::parse_mod_style),
-            None => Err(Error::new(value.span(), "`crate` is the path of the facade: `crate = my_crate::lock`")),
+            None => {
+                Err(Error::new(value.span(), "`crate` is the path of the facade: `crate = my_crate::lock`"))
+            }
         },
     }
 }
 
 fn field(value: &Expr) -> Result<LitStr> {
-    string(value).ok_or_else(|| Error::new(value.span(), "a field is named by a string literal: \"first_name\""))
+    string(value)
+        .ok_or_else(|| Error::new(value.span(), "a field is named by a string literal: \"first_name\""))
 }
 
 fn list(value: &Expr) -> Result<Vec<LitStr>> {
     let Expr::Array(array) = value else {
-        return Err(Error::new(value.span(), "`fields` is a list of names: `fields = [\"first_name\", \"last_name\"]`"));
+        return Err(Error::new(
+            value.span(),
+            "`fields` is a list of names: `fields = [\"first_name\", \"last_name\"]`",
+        ));
     };
     if array.elems.is_empty() {
-        return Err(Error::new(value.span(), "`fields` names no field; leave it out to lock by the primary key"));
+        return Err(Error::new(
+            value.span(),
+            "`fields` names no field; leave it out to lock by the primary key",
+        ));
     }
     array.elems.iter().map(field).collect()
 }

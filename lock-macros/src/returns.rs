@@ -21,7 +21,9 @@ pub(crate) struct Returned {
 impl Returned {
     pub(crate) fn of(sig: &Signature) -> Self {
         match &sig.output {
-            ReturnType::Default => Self { erased: parse_quote!(()), opaque: false, never: false, span: sig.ident.span() },
+            ReturnType::Default => {
+                Self { erased: parse_quote!(()), opaque: false, never: false, span: sig.ident.span() }
+            }
             ReturnType::Type(_, returned) => Self::new(returned),
         }
     }
@@ -171,7 +173,6 @@ pub(crate) fn typed_return(returned: &Returned) -> TokenStream {
     }
 }
 
-
 impl Returned {
     /// Whether part of the type cannot be named.
     pub(crate) fn is_erased(&self) -> bool {
@@ -183,7 +184,9 @@ impl Returned {
     /// Whether the type is spelled as a result; an alias is not, and decided by the compiler.
     pub(crate) fn is_result(&self) -> bool {
         match bare(&self.erased) {
-            Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident.to_string().ends_with("Result")),
+            Type::Path(path) => {
+                path.path.segments.last().is_some_and(|last| last.ident.to_string().ends_with("Result"))
+            }
             _ => false,
         }
     }

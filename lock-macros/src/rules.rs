@@ -31,12 +31,18 @@ pub(crate) fn function(call: &Call, function: &Function) -> Result<()> {
     call_alone(call, &mut mistakes);
     let sig = &function.sig;
     if let Some(constness) = &sig.constness {
-        mistakes.add(constness.span, "a `const fn` may run while compiling, where there is no lock to wait for; drop `const`");
+        mistakes.add(
+            constness.span,
+            "a `const fn` may run while compiling, where there is no lock to wait for; drop `const`",
+        );
     }
     let future = Future::of(sig);
     let is_async = sig.asyncness.is_some() || matches!(future, Some(Future::Opaque(_) | Future::Boxed(_)));
     if let (false, Some((_, name))) = (is_async, &call.on_lost) {
-        mistakes.add(name.span(), "`on_lost` is for async functions: a sync body cannot be cancelled while it runs");
+        mistakes.add(
+            name.span(),
+            "`on_lost` is for async functions: a sync body cannot be cancelled while it runs",
+        );
     }
     let output = match (&future, sig.asyncness) {
         (Some(Future::Nested(span)), None) => {
@@ -63,10 +69,14 @@ pub(crate) fn block(call: &Call, is_async: bool) -> Result<()> {
     call_alone(call, &mut mistakes);
     if let Some(otherwise) = &call.otherwise {
         let span = syn::spanned::Spanned::span(otherwise);
-        mistakes.add(span, "a block gives a `Result`: instead of `otherwise`, write `.unwrap_or_else(|error| ..)` after it");
+        mistakes.add(
+            span,
+            "a block gives a `Result`: instead of `otherwise`, write `.unwrap_or_else(|error| ..)` after it",
+        );
     }
     if let (false, Some((_, name))) = (is_async, &call.on_lost) {
-        mistakes.add(name.span(), "`on_lost` is for async blocks: a sync body cannot be cancelled while it runs");
+        mistakes
+            .add(name.span(), "`on_lost` is for async blocks: a sync body cannot be cancelled while it runs");
     }
     if matches!(call.key, KeySource::OwnPath) {
         mistakes.add(Span::call_site(), "a block needs a key: `lock!(\"key\", { .. })`");
@@ -80,7 +90,10 @@ fn call_alone(call: &Call, mistakes: &mut Mistakes) {
         mistakes.add(name.span(), format!("`{name}` comes with a later release of `lock`"));
     }
     if let (Some((false, _)), Some((_, wait))) = (&call.settings.blocking, &call.settings.wait) {
-        mistakes.add(wait.span(), "`wait` has nothing to limit beside `blocking = false`, which does not wait; drop one of them");
+        mistakes.add(
+            wait.span(),
+            "`wait` has nothing to limit beside `blocking = false`, which does not wait; drop one of them",
+        );
     }
 }
 
@@ -106,13 +119,18 @@ fn opaque(call: &Call, output: &Returned, mistakes: &mut Mistakes) {
 fn model(call: &Call, function: &Function, mistakes: &mut Mistakes) {
     let KeySource::Model(key) = &call.key else { return };
     let Some(receiver) = function.receiver() else {
-        mistakes.add(function.name().span(), "`#[lock_model]` locks `self`, so it goes on a method with `&self`, `&mut self` or `self`");
+        mistakes.add(
+            function.name().span(),
+            "`#[lock_model]` locks `self`, so it goes on a method with `&self`, `&mut self` or `self`",
+        );
         return;
     };
     let writable = match &receiver.kind {
         ReceiverKind::Value => receiver.mutability.is_some(),
         ReceiverKind::Reference(_, _, mutability) => mutability.is_some(),
-        ReceiverKind::Typed(_, ty) => matches!(&**ty, Type::Reference(reference) if reference.mutability.is_some()),
+        ReceiverKind::Typed(_, ty) => {
+            matches!(&**ty, Type::Reference(reference) if reference.mutability.is_some())
+        }
         _ => true,
     };
     if let (Some(refresh), false) = (&key.refresh, writable) {

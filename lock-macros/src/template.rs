@@ -43,10 +43,14 @@ impl Template {
                 continue;
             }
             if brace == "}" {
-                return Err(Error::new(span, "a `}` without its `{` in the key; a brace that stands for itself is `}}`"));
+                return Err(Error::new(
+                    span,
+                    "a `}` without its `{` in the key; a brace that stands for itself is `}}`",
+                ));
             }
-            let end = closing(rest)
-                .ok_or_else(|| Error::new(span, "a `{` without its `}` in the key; a brace that stands for itself is `{{`"))?;
+            let end = closing(rest).ok_or_else(|| {
+                Error::new(span, "a `{` without its `}` in the key; a brace that stands for itself is `{{`")
+            })?;
             if !plain.is_empty() {
                 pieces.push(Piece::Text(std::mem::take(&mut plain)));
             }
@@ -82,10 +86,8 @@ impl Template {
 
     /// `{a}{b}` gives ("x", "yz") and ("xy", "z") one key, and no escape of ours could part them.
     fn refuse_touching_values(&self) -> Result<()> {
-        let touching = self
-            .pieces
-            .windows(2)
-            .any(|pair| matches!(pair, [Piece::Value { .. }, Piece::Value { .. }]));
+        let touching =
+            self.pieces.windows(2).any(|pair| matches!(pair, [Piece::Value { .. }, Piece::Value { .. }]));
         if touching {
             return Err(Error::new(
                 self.span,
@@ -114,8 +116,16 @@ fn closing(text: &str) -> Option<usize> {
 fn placeholder(text: &str, next: &mut usize, span: Span) -> Result<Piece> {
     let (value, spec) = text.split_at(colon(text).unwrap_or(text.len()));
     let value = value.trim();
-    if spec.contains(".*") || spec.split('$').next().is_some_and(|width| width.ends_with(|c: char| c.is_ascii_digit()) && spec.contains('$')) {
-        return Err(Error::new(span, "a width or precision by position does not work in a key; name it: `{value:width$}`"));
+    if spec.contains(".*")
+        || spec
+            .split('$')
+            .next()
+            .is_some_and(|width| width.ends_with(|c: char| c.is_ascii_digit()) && spec.contains('$'))
+    {
+        return Err(Error::new(
+            span,
+            "a width or precision by position does not work in a key; name it: `{value:width$}`",
+        ));
     }
     let value = if value.is_empty() {
         *next += 1;
@@ -151,11 +161,14 @@ fn colon(text: &str) -> Option<usize> {
 fn expression(text: &str, span: Span) -> Result<Placeholder> {
     // At the literal, but resolved and linted as generated code.
     let span = Span::call_site().located_at(span);
-    let parsed = text.parse::<TokenStream>().ok().and_then(|tokens| syn::parse2::<Expr>(at(tokens, span)).ok());
+    let parsed =
+        text.parse::<TokenStream>().ok().and_then(|tokens| syn::parse2::<Expr>(at(tokens, span)).ok());
     match parsed {
-        Some(Expr::Path(path)) if path.path.get_ident().is_some_and(|name| name != "self") => {
-            Ok(path.path.get_ident().cloned().map_or_else(|| Placeholder::Expr(Box::new(Expr::Path(path))), Placeholder::Name))
-        }
+        Some(Expr::Path(path)) if path.path.get_ident().is_some_and(|name| name != "self") => Ok(path
+            .path
+            .get_ident()
+            .cloned()
+            .map_or_else(|| Placeholder::Expr(Box::new(Expr::Path(path))), Placeholder::Name)),
         Some(value) => Ok(Placeholder::Expr(Box::new(value))),
         None => Err(Error::new(
             span,

@@ -6,8 +6,8 @@ use std::fmt::{self, Display};
 use std::io;
 use std::time::Duration;
 
-use lock::{lock, lock_model};
 use lock::prelude::*;
+use lock::{lock, lock_model};
 
 /// An alias of a result.
 pub type Answer<T> = Result<T, lock::Error>;
@@ -209,6 +209,23 @@ fn stacked() -> u8 {
     1
 }
 
+#[lock("pushes")]
+fn pushes(values: &mut Vec<u8>, mut more: Vec<u8>) {
+    more.push(1);
+    values.append(&mut more);
+}
+
+#[lock("option")]
+fn option(text: &str) -> Option<u8> {
+    let first = text.chars().next()?;
+    u8::try_from(first).ok()
+}
+
+#[lock("call")]
+fn only_calls() -> String {
+    String::new()
+}
+
 /// A macro that writes guarded functions.
 macro_rules! guarded {
     ($name:ident, $argument:ident, $type:ty) => {
@@ -362,14 +379,25 @@ pub fn all() {
     let _ = (positional((1, 2)), specs(String::new(), "", (1, 2)), a_value_named_like_an_option(1));
     let _ = (key_expression(String::new()), longer_key_expression(""), early(true), boxed_error("1"));
     let _ = (boxed_error_to_send("1"), generic(&[1, 2]), generic_error::<lock::Error>(), longest("", "a"));
-    let _ = (first(&mut Vec::new()), opaque(&[1]).count(), returns_a_closure()(""), opaque_inside(true).is_ok());
-    let _ = (opaque_argument([1]), object(1).to_string(), factory()(1), patterns((1, 2), [1, 2, 3], 1), elided(""));
+    let _ =
+        (first(&mut Vec::new()), opaque(&[1]).count(), returns_a_closure()(""), opaque_inside(true).is_ok());
+    let _ = (
+        opaque_argument([1]),
+        object(1).to_string(),
+        factory()(1),
+        patterns((1, 2), [1, 2, 3], 1),
+        elided(""),
+    );
     let _ = (tail_temporaries(&RefCell::default()), every_option as fn(&lock::Locker) -> String);
     moved(String::new());
+    pushes(&mut Vec::new(), Vec::new());
+    let _ = (option(""), only_calls());
     let mut shape = Shape::new(1_u8);
     shape.model();
-    let _ = (shape.own_path(), shape.by_reference().len(), shape.model_fields(), shape.work(), [1_u8][..].work());
+    let _ =
+        (shape.own_path(), shape.by_reference().len(), shape.model_fields(), shape.work(), [1_u8][..].work());
     let _ = (*shape.by_mutable_reference(), shape.model_refreshed(), shape.to_string());
-    let _ = (Shape::new(1).by_value(""), Box::new(Shape::new(1)).constant().is_ok(), Shape::new(1).model_named());
+    let _ =
+        (Shape::new(1).by_value(""), Box::new(Shape::new(1)).constant().is_ok(), Shape::new(1).model_named());
     let _ = Shape::new(1).model_refreshed_by_value();
 }

@@ -6,8 +6,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use lock::{lock, lock_model};
 use lock::prelude::*;
+use lock::{lock, lock_model};
 
 /// A boxed future.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -152,7 +152,9 @@ fn boxed(number: u8) -> Pin<Box<dyn Future<Output = Result<u8, lock::Error>> + S
 }
 
 #[lock("boxed:{name}", blocking = false)]
-fn boxed_with_a_lifetime<'a>(name: &'a str) -> Pin<Box<dyn Future<Output = Result<&'a str, lock::Error>> + 'a>> {
+fn boxed_with_a_lifetime<'a>(
+    name: &'a str,
+) -> Pin<Box<dyn Future<Output = Result<&'a str, lock::Error>> + 'a>> {
     Box::pin(async move { Ok(name) })
 }
 
@@ -259,12 +261,29 @@ fn send<F: Future + Send>(future: F) -> F {
 pub async fn all() -> Result<(), lock::Error> {
     send(own_path()).await;
     send(moved(String::new())).await;
-    let _ = (send(captured(1)).await, send(settings(String::new(), (1, 2))).await?, send(early(true)).await.is_ok());
-    let _ = (send(otherwise()).await, send(cancel(1)).await, send(generic(&[1_u8])).await, send(longest("", "")).await);
+    let _ = (
+        send(captured(1)).await,
+        send(settings(String::new(), (1, 2))).await?,
+        send(early(true)).await.is_ok(),
+    );
+    let _ = (
+        send(otherwise()).await,
+        send(cancel(1)).await,
+        send(generic(&[1_u8])).await,
+        send(longest("", "")).await,
+    );
     send(cancel_result()).await?;
     send(keep_on()).await?;
-    let _ = (send(first(&mut Vec::new())).await, send(opaque(&[1])).await.count(), opaque_inside(true).await?.to_string());
-    let _ = (send(opaque_argument([1])).await, send(patterns((1, 2), [1, 2, 3], 1)).await, send(mutable(1)).await);
+    let _ = (
+        send(first(&mut Vec::new())).await,
+        send(opaque(&[1])).await.count(),
+        opaque_inside(true).await?.to_string(),
+    );
+    let _ = (
+        send(opaque_argument([1])).await,
+        send(patterns((1, 2), [1, 2, 3], 1)).await,
+        send(mutable(1)).await,
+    );
     let _ = (send(object(1)).await.to_string(), send(recursive(1)).await, send(stacked()).await);
     let _ = (send(boxed(1)).await?, boxed_with_a_lifetime("").await?, send(opaque_future(1)).await);
     let _ = (not_to_send(&Cell::new(1)).await, send(blocks(1)).await?);
@@ -273,7 +292,8 @@ pub async fn all() -> Result<(), lock::Error> {
     send(shape.model()).await;
     let _ = (send(shape.own_path()).await, send(shape.by_reference()).await.len(), shape.work().await);
     send(shape.by_mutable_reference()).await.push('a');
-    let _ = (send(shape.refreshed()).await?, send(Work::boxed(&shape, 1)).await?, send(shape.by_value()).await);
+    let _ =
+        (send(shape.refreshed()).await?, send(Work::boxed(&shape, 1)).await?, send(shape.by_value()).await);
     let _ = send(Arc::new(Shape { id: 1, name: String::new() }).counted()).await;
     Ok(())
 }

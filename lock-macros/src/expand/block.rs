@@ -31,7 +31,9 @@ impl Parse for Block {
             input.peek(token::Brace) || input.peek(Token![<]) || input.peek(Token![async]) || closure
         })?;
         if input.is_empty() {
-            return Err(input.error("a block is missing: `{ .. }`, `|guard| { .. }`, `async { .. }` or `< .. >`"));
+            return Err(
+                input.error("a block is missing: `{ .. }`, `|guard| { .. }`, `async { .. }` or `< .. >`")
+            );
         }
         if input.peek(Token![<]) {
             let body = Body::Sync(between_angles(input)?);
@@ -50,24 +52,35 @@ impl Parse for Block {
 fn understand(body: Expr) -> Result<(Option<Ident>, Body)> {
     match body {
         Expr::Block(block) if block.label.is_none() => Ok((None, Body::Sync(block.into_token_stream()))),
-        Expr::Async(ExprAsync { capture, block, .. }) => Ok((None, Body::Async { capture, block: block.into_token_stream() })),
+        Expr::Async(ExprAsync { capture, block, .. }) => {
+            Ok((None, Body::Async { capture, block: block.into_token_stream() }))
+        }
         Expr::Closure(ExprClosure { asyncness, capture, inputs, output, body, .. }) => {
             let mut inputs = inputs.into_iter();
             let guard = match (inputs.next(), inputs.next()) {
                 (Some(pat), None) => name(pat)?,
                 (_, second) => {
                     let span = second.map_or_else(|| body.span(), |second| second.span());
-                    return Err(Error::new(span, "the closure of a block takes the guard and nothing else: `|guard| { .. }`"));
+                    return Err(Error::new(
+                        span,
+                        "the closure of a block takes the guard and nothing else: `|guard| { .. }`",
+                    ));
                 }
             };
             if let syn::ReturnType::Type(_, ty) = output {
-                return Err(Error::new(ty.span(), "the closure of a block has no type written; its value has the block's"));
+                return Err(Error::new(
+                    ty.span(),
+                    "the closure of a block has no type written; its value has the block's",
+                ));
             }
-            let block = if matches!(*body, Expr::Block(_)) { body.into_token_stream() } else { quote!({ #body }) };
+            let block =
+                if matches!(*body, Expr::Block(_)) { body.into_token_stream() } else { quote!({ #body }) };
             let body = if asyncness.is_some() { Body::Async { capture, block } } else { Body::Sync(block) };
             Ok((guard, body))
         }
-        other => Err(Error::new(other.span(), "a block is `{ .. }`, `|guard| { .. }`, `async { .. }` or `< .. >`")),
+        other => {
+            Err(Error::new(other.span(), "a block is `{ .. }`, `|guard| { .. }`, `async { .. }` or `< .. >`"))
+        }
     }
 }
 
@@ -76,7 +89,10 @@ fn name(pat: Pat) -> Result<Option<Ident>> {
         Pat::Ident(name) if name.subpat.is_none() && name.by_ref.is_none() => Ok(Some(name.ident)),
         Pat::Type(typed) => name(*typed.pat),
         Pat::Wild(_) => Ok(None),
-        other => Err(Error::new(other.span(), "the closure of a block takes the guard by a name: `|guard| { .. }`")),
+        other => Err(Error::new(
+            other.span(),
+            "the closure of a block takes the guard by a name: `|guard| { .. }`",
+        )),
     }
 }
 
@@ -117,7 +133,8 @@ fn synchronous(call: &Call, body: &TokenStream) -> TokenStream {
         None => TokenStream::new(),
     };
     // Only where it is used, or it would be reported as unused.
-    let label = if refresh.is_empty() { TokenStream::new() } else { quote_spanned!(Span::mixed_site()=> 'held:) };
+    let label =
+        if refresh.is_empty() { TokenStream::new() } else { quote_spanned!(Span::mixed_site()=> 'held:) };
     quote_spanned! {Span::mixed_site()=>
         match #private::acquire(&#lock) {
             ::core::result::Result::Ok(guard) => #label {

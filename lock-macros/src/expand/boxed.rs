@@ -24,7 +24,10 @@ pub(super) fn future(call: &Call, function: &Function, output: &Returned) -> Res
     let Some(Stmt::Expr(mut tail, None)) = statements.pop() else { return Err(at_type()) };
     for statement in &statements {
         if let Some(span) = early_return(statement.to_token_stream()) {
-            return Err(Error::new(span, "a `return` before the `async` block would hand out a future without its lock"));
+            return Err(Error::new(
+                span,
+                "a `return` before the `async` block would hand out a future without its lock",
+            ));
         }
     }
     let body = async_block(&mut tail).ok_or_else(at_type)?;
@@ -42,7 +45,9 @@ fn async_block(tail: &mut Expr) -> Option<&mut ExprAsync> {
         Expr::Async(body) => Some(body),
         Expr::Group(group) => async_block(&mut group.expr),
         Expr::Paren(paren) => async_block(&mut paren.expr),
-        Expr::Call(call) if is_box_pin(&call.func) && call.args.len() == 1 => async_block(call.args.first_mut()?),
+        Expr::Call(call) if is_box_pin(&call.func) && call.args.len() == 1 => {
+            async_block(call.args.first_mut()?)
+        }
         _ => None,
     }
 }

@@ -4,6 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{ReceiverKind, Result};
 
+use super::location::located;
 use super::{boxed, request, unheld};
 use crate::function::Function;
 use crate::model::Call;
@@ -19,7 +20,9 @@ pub(crate) fn function(call: &Call, function: &Function) -> Result<TokenStream> 
         return Ok(function.with_body(&TokenStream::new(), &body));
     }
     match Future::of(&function.sig) {
-        Some(Future::Boxed(output) | Future::Opaque(output)) => boxed::future(call, function, &Returned::new(&output)),
+        Some(Future::Boxed(output) | Future::Opaque(output)) => {
+            boxed::future(call, function, &Returned::new(&output))
+        }
         _ => Ok(synchronous(call, function)),
     }
 }
@@ -33,7 +36,7 @@ fn synchronous(call: &Call, function: &Function) -> TokenStream {
     let check = not_a_future(&returned, &private);
     let name = guard_name(call, &private);
     let refresh = refresh(call, function, &returned, &private);
-    let block = function.block();
+    let (attribute, block) = located(call, function, &returned, &private);
     // The outer block has our edition: the temporaries of its tail are dropped before the guard in every edition.
     let body = quote_spanned! {Span::mixed_site()=> {
         #check
@@ -46,11 +49,16 @@ fn synchronous(call: &Call, function: &Function) -> TokenStream {
         #refresh
         #block
     }};
-    function.with_body(&caller(call, function, &returned), &body)
+    function.with_body(&attribute, &body)
 }
 
 /// Statements that expect `lock`, and evaluate to what the async `body` does.
-pub(super) fn asynchronous(call: &Call, function: &Function, returned: &Returned, body: &TokenStream) -> TokenStream {
+pub(super) fn asynchronous(
+    call: &Call,
+    function: &Function,
+    returned: &Returned,
+    body: &TokenStream,
+) -> TokenStream {
     let private = request::private(call);
     let refused = unheld::refused(call, returned, &private);
     let on_lost = unheld::on_lost(call, returned, &private);
@@ -82,12 +90,12 @@ pub(super) fn guard_name(call: &Call, private: &TokenStream) -> TokenStream {
 
 /// `refresh`: reloads `self` under the lock and before the body.
 fn refresh(call: &Call, function: &Function, returned: &Returned, private: &TokenStream) -> TokenStream {
-    let (Some(refresh), Some(receiver)) = (call.refresh(), function.receiver()) else { return TokenStream::new() };
-    let this = &receiver.self_token;
-    let this = match &receiver.kind {
-        ReceiverKind::Value => quote_spanned! {Span::mixed_site()=> &mut #this },
-        _ => quote!(#this),
+    let (Some(refresh), Some(receiver)) = (call.refresh(), function.receiver()) else {
+        return TokenStream::new();
     };
+    let this = &receiver.self_token;
+    let by_value = matches!(receiver.kind, ReceiverKind::Value);
+    let this = if by_value { quote_spanned!(Span::mixed_site()=> &mut #this) } else { quote!(#this) };
     let at = Span::mixed_site().located_at(refresh.span());
     let reloaded = if function.sig.asyncness.is_some() {
         quote_spanned! {at=> #private::RefreshAsync::refresh(#this).await }
@@ -115,11 +123,4 @@ fn not_a_future(returned: &Returned, private: &TokenStream) -> TokenStream {
         use #private::RunsAtOnce as _;
         #private::Outcome::<#ty>::new().#check();
     }}
-}
-
-/// The panic of a plain function is reported at its caller's line, where Rust can tell it.
-fn caller(call: &Call, function: &Function, returned: &Returned) -> TokenStream {
-    let panics = call.otherwise.is_none() && !call.is_limited() && !returned.is_result();
-    let can_tell = function.sig.abi.is_none() && function.name() != "main" && !function.has_attribute("track_caller");
-    if panics && can_tell { quote!(#[track_caller]) } else { TokenStream::new() }
 }

@@ -17,15 +17,17 @@ pub(super) fn private(call: &Call) -> TokenStream {
 /// An expression of type `Lock`. `function` is none in a block.
 pub(super) fn lock(call: &Call, function: Option<&Function>) -> TokenStream {
     let private = private(call);
-    let using = match &call.using {
-        Some(using) => quote_spanned! {Span::mixed_site()=> &(#using) },
-        None => quote_spanned! {Span::mixed_site()=> &#private::Global },
-    };
+    let global = || quote_spanned! {Span::mixed_site()=> #private::Global };
+    let using =
+        call.using.as_ref().map_or_else(global, |using| quote_spanned! {Span::mixed_site()=> (#using) });
+    let using = quote_spanned! {Span::mixed_site()=> &#using };
     let lock = match &call.key {
         KeySource::Model(model) => model_lock(model, function, &using, &private),
         other => {
             let key = match other {
-                KeySource::Template { template, positional, named } => key::template(template, positional, named, &private),
+                KeySource::Template { template, positional, named } => {
+                    key::template(template, positional, named, &private)
+                }
                 KeySource::Expr(key) => key::expression(key, &private),
                 KeySource::OwnPath | KeySource::Model(_) => {
                     function.map(|function| key::own_path(function, &private)).unwrap_or_default()
@@ -39,19 +41,26 @@ pub(super) fn lock(call: &Call, function: Option<&Function>) -> TokenStream {
     quote_spanned! {Span::mixed_site()=> #lock #setters .release_on_drop(true) }
 }
 
-fn model_lock(model: &ModelKey, function: Option<&Function>, using: &TokenStream, private: &TokenStream) -> TokenStream {
+fn model_lock(
+    model: &ModelKey,
+    function: Option<&Function>,
+    using: &TokenStream,
+    private: &TokenStream,
+) -> TokenStream {
     let this = match (&model.model, function.and_then(Function::receiver)) {
-        (Some(model), _) => quote_spanned! {Span::mixed_site().located_at(model.span())=> #private::model(&#model) },
+        (Some(model), _) => {
+            quote_spanned! {Span::mixed_site().located_at(model.span())=> #private::model(&#model) }
+        }
         (None, Some(receiver)) => {
             let this = &receiver.self_token;
             quote_spanned! {Span::mixed_site().located_at(this.span())=> #private::model(&#this) }
         }
         (None, None) => TokenStream::new(),
     };
-    let name = match &model.name {
-        Some(name) => quote_spanned! {Span::mixed_site()=> ::core::option::Option::Some(::core::convert::AsRef::<str>::as_ref(&(#name))) },
-        None => quote_spanned! {Span::mixed_site()=> ::core::option::Option::None },
-    };
+    let own = || quote_spanned! {Span::mixed_site()=> ::core::option::Option::None };
+    let name = model.name.as_ref().map_or_else(own, |name| {
+        quote_spanned! {Span::mixed_site()=> ::core::option::Option::Some(::core::convert::AsRef::<str>::as_ref(&(#name))) }
+    });
     let fields = &model.fields;
     quote_spanned! {Span::mixed_site()=> #private::model_lock(#using, #this, #name, &[#(#fields),*]) }
 }

@@ -47,8 +47,8 @@ pub(super) fn on_lost(call: &Call, returned: &Returned, private: &TokenStream) -
             quote_spanned! {Span::mixed_site()=> #private::lost_or(#carried, #otherwise) }
         }
         (Some(OnLost::Cancel), None) => {
-            let carries = quote_spanned! {returned.at()=> <#ty as #private::CarriesLoss> };
-            quote_spanned! {Span::mixed_site()=> ::core::option::Option::Some(#carries::lost) }
+            let checked = quote_spanned! {returned.at()=> <#ty as #private::CarriesLoss> };
+            quote_spanned! {Span::mixed_site()=> ::core::option::Option::Some(#checked::lost) }
         }
     }
 }

@@ -11,6 +11,11 @@ pub fn acquire(lock: &Lock) -> Result<Guard, Error> {
     lock.acquire()
 }
 
+/// Runs a body; a panic in it is reported at its own line although the function tracks its caller.
+pub fn run<R>(body: impl FnOnce() -> R) -> R {
+    body()
+}
+
 /// Waits for the lock of a call, in async code; owns it, so that the caller's future does not carry it.
 pub async fn acquire_async(lock: Lock) -> Result<Guard, Error> {
     lock.acquire_async().await

@@ -62,6 +62,9 @@ impl<R> NoLoss<R> for Outcome<R> {
 }
 
 /// The documented panic of a function that cannot return an error.
+///
+/// # Panics
+/// Always.
 #[track_caller]
 #[expect(clippy::panic, reason = "the body never runs without its lock, and the type cannot say why")]
 pub fn refuse(error: &Error) -> ! {
@@ -82,7 +85,10 @@ pub fn keep_running<R>() -> Option<fn(Error) -> R> {
 }
 
 /// A cancelled body with `otherwise`: the type's own way to tell a loss, or the closure's value.
-pub fn lost_or<R>(carried: Option<fn(Error) -> R>, value: impl FnOnce(Error) -> R) -> Option<impl FnOnce(Error) -> R> {
+pub fn lost_or<R>(
+    carried: Option<fn(Error) -> R>,
+    value: impl FnOnce(Error) -> R,
+) -> Option<impl FnOnce(Error) -> R> {
     Some(move |error| match carried {
         Some(carried) => carried(error),
         None => value(error),

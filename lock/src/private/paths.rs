@@ -15,5 +15,9 @@ pub fn method_path<T: ?Sized>(module: &str, method: &str) -> Key {
     let plain = full.split('<').next().unwrap_or(full);
     let own = plain.rsplit("::").next().unwrap_or(plain);
     let own = own.trim_matches(|c: char| !c.is_alphanumeric() && c != '_');
-    Key::from(if own.is_empty() { format!("{module}::{method}") } else { format!("{module}::{own}::{method}") })
+    Key::from(if own.is_empty() {
+        format!("{module}::{method}")
+    } else {
+        format!("{module}::{own}::{method}")
+    })
 }
