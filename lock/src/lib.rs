@@ -14,5 +14,5 @@ pub mod __private {
 pub use lock_core::*;
 pub use lock_macros::{Model, lock, lock_model};
 
-pub use crate::global::{global, lock, locker};
+pub use crate::global::{Config, global, install, lock, locker};
 pub use crate::model::{Model, ModelLock, Refresh, RefreshAsync, lock_model};
