@@ -1,0 +1,14 @@
+use lock::prelude::*;
+
+fn main() {
+    let _ = lock!({ 1 });
+    let _ = lock!("key");
+    let _ = lock!("key", < 1);
+    let _ = lock!("key", { 1 }, blocking = false);
+    let _ = lock!("key", |a, b| { 1 });
+    let _ = lock!("key", otherwise = |_| 1, { 1 });
+    let _ = lock!("key", on_lost = "cancel", { 1 });
+    let _ = lock!("key", guard = a, |b| { 1 });
+    let _ = lock!("key", 1 + 1);
+    let _ = lock_model!({ 1 });
+}
