@@ -11,12 +11,12 @@ mod returns;
 mod rules;
 mod template;
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use syn::{Error, Result};
 
 use crate::args::Args;
 use crate::derive::ModelType;
-use crate::expand::Block;
+use crate::expand::block::{Block, Body};
 use crate::function::Function;
 use crate::model::Call;
 
@@ -78,22 +78,28 @@ fn parse_function(item: TokenStream) -> Result<Function> {
 }
 
 fn block(input: TokenStream, meaning: fn(Args) -> Result<Call>) -> TokenStream {
-    let expanded = || {
-        let Block { args, guard, body } = syn::parse2(input)?;
-        let mut call = meaning(args)?;
-        if let (Some(first), Some(second)) = (&call.guard, &guard) {
-            let mut error = Error::new(
-                second.span(),
-                "the guard is named twice: as `guard = ..` and as the closure's argument",
-            );
-            error.combine(Error::new(first.span(), "named here as well"));
-            return Err(error);
-        }
-        call.guard = call.guard.or(guard);
-        rules::block(&call, matches!(body, expand::block::Body::Async { .. }))?;
-        Ok(expand::block(&call, &body))
+    let Block { args, guard, body } = match syn::parse2(input) {
+        Ok(block) => block,
+        Err(error) => return expand::block::mistaken(&error, None),
     };
-    expanded().unwrap_or_else(|error| error.to_compile_error())
+    block_call(args, guard, &body, meaning)
+        .map_or_else(|error| expand::block::mistaken(&error, Some(&body)), |call| expand::block(&call, &body))
+}
+
+fn block_call(
+    args: Args,
+    guard: Option<Ident>,
+    body: &Body,
+    meaning: fn(Args) -> Result<Call>,
+) -> Result<Call> {
+    let mut call = meaning(args)?;
+    if let (Some(_), Some(second)) = (&call.guard, &guard) {
+        let message = "the guard is named twice: as `guard = ..` and as the closure's argument";
+        return Err(Error::new(second.span(), message));
+    }
+    call.guard = call.guard.or(guard);
+    rules::block(&call, matches!(body, Body::Async { .. }))?;
+    Ok(call)
 }
 
 /// The first value of `lock_model!` is the model.

@@ -97,13 +97,14 @@ fn refresh(call: &Call, function: &Function, returned: &Returned, private: &Toke
     let by_value = matches!(receiver.kind, ReceiverKind::Value);
     let this = if by_value { quote_spanned!(Span::mixed_site()=> &mut #this) } else { quote!(#this) };
     let at = Span::mixed_site().located_at(refresh.span());
-    let reloaded = if function.sig.asyncness.is_some() {
-        quote_spanned! {at=> #private::RefreshAsync::refresh(#this).await }
-    } else {
-        quote_spanned! {at=> #private::Refresh::refresh(#this) }
+    let (trait_name, wait) = match function.sig.asyncness {
+        Some(_) => (quote!(RefreshAsync), quote!(.await)),
+        None => (quote!(Refresh), TokenStream::new()),
     };
+    let reloaded = quote_spanned! {at=> <Self as #private::#trait_name>::refresh(#this) #wait };
     let ty = returned.tokens();
-    let carries = quote_spanned! {returned.at()=> <#ty as #private::CarriesRefresh<_>> };
+    let cause = quote_spanned! {at=> <Self as #private::#trait_name>::Error };
+    let carries = quote_spanned! {returned.at()=> <#ty as #private::CarriesRefresh<#cause>> };
     quote_spanned! {Span::mixed_site()=>
         if let ::core::result::Result::Err(error) = #reloaded {
             return #carries::refused(error);
@@ -117,10 +118,10 @@ fn not_a_future(returned: &Returned, private: &TokenStream) -> TokenStream {
         return TokenStream::new();
     }
     let ty = returned.tokens();
-    let check = quote_spanned! {returned.at()=> runs_at_once };
+    let check = quote_spanned! {returned.at()=> #private::Outcome::<#ty>::new().runs_at_once() };
     quote_spanned! {Span::mixed_site()=> {
         #[allow(unused_imports)]
         use #private::RunsAtOnce as _;
-        #private::Outcome::<#ty>::new().#check();
+        #check;
     }}
 }

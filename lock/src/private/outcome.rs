@@ -84,6 +84,11 @@ pub fn keep_running<R>() -> Option<fn(Error) -> R> {
     None
 }
 
+/// A body that is cancelled, and whose type tells the loss.
+pub fn cancel<R: CarriesLoss>() -> Option<fn(Error) -> R> {
+    Some(R::lost)
+}
+
 /// A cancelled body with `otherwise`: the type's own way to tell a loss, or the closure's value.
 pub fn lost_or<R>(
     carried: Option<fn(Error) -> R>,

@@ -1,26 +1,37 @@
 #[lock::lock("{a}{b}")]
-fn touching(a: u8, b: u8) {}
+fn touching(a: u8, b: u8) {
+    let _ = a + b;
+}
 
 #[lock::lock("{a")]
-fn open(a: u8) {}
+fn open(a: u8) {
+    let _ = a;
+}
 
 #[lock::lock("a}")]
-fn closed(a: u8) {}
+fn closed(a: u8) {
+    let _ = a;
+}
 
 #[lock::lock("{a b}")]
-fn not_an_expression(a: u8) {}
+fn not_an_expression(a: u8) {
+    let _ = a;
+}
 
 #[lock::lock("{}:{}", a)]
-fn too_few(a: u8) {}
+fn too_few(a: u8) {
+    let _ = a;
+}
 
 #[lock::lock("{a}", a)]
-fn too_many(a: u8) {}
+fn too_many(a: u8) {
+    let _ = a;
+}
 
 #[lock::lock("{:1$}", a, 5)]
-fn width_by_position(a: u8) {}
-
-#[lock::lock("{c}")]
-fn unknown(a: u8) {}
+fn width_by_position(a: u8) {
+    let _ = a;
+}
 
 fn main() {
     touching(1, 2);
@@ -30,5 +41,4 @@ fn main() {
     too_few(1);
     too_many(1);
     width_by_position(1);
-    unknown(1);
 }
