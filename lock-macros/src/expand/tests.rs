@@ -197,7 +197,7 @@ fn a_model_is_locked_by_its_fields() {
     let by_pk = squeezed(&lock_model(quote!(), &item));
     assert!(by_pk.contains("model_key( &self, ::core::option::Option::None, &[], )"), "{by_pk}");
     let named = squeezed(&lock_model(quote!("a", "b", name = "n", refresh), &item));
-    assert!(named.contains(r#"&["a", "b"]"#) && named.contains("Refresh>::refresh(self)"), "{named}");
+    assert!(named.contains(r#"&["a", "b"]"#) && named.contains("Refresh>::refresh( self, )"), "{named}");
     let listed = squeezed(&lock_model(quote!(fields = ["a", "b"]), &item));
     assert!(listed.contains(r#"&["a", "b"]"#), "{listed}");
 }
