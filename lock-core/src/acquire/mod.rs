@@ -79,6 +79,7 @@ async fn acquire(
     };
     let mut request = Request::exclusive(target.key().clone(), owner, options.ttl);
     request.mode = options.mode;
+    request.give_way = options.patience != Patience::None;
     let mut search = Search::new(Arc::clone(backend), request, turn, options, deadline, caller);
     if backend.capabilities().immediate {
         match search.look_here() {
