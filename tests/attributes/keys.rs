@@ -110,12 +110,12 @@ fn without_a_key_it_is_the_own_path() {
 
 static EVALUATIONS: AtomicU32 = AtomicU32::new(0);
 
-struct Counted;
+struct Counted(String);
 
 impl Display for Counted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         EVALUATIONS.fetch_add(1, Ordering::SeqCst);
-        f.write_str("counted")
+        f.write_str(&self.0)
     }
 }
 
@@ -129,7 +129,7 @@ fn changes_its_arguments(counted: Counted, mut number: u8) {
 
 #[test]
 fn the_key_is_evaluated_once_and_that_one_is_released() {
-    changes_its_arguments(Counted, 1);
+    changes_its_arguments(Counted("counted".to_owned()), 1);
     assert_eq!(EVALUATIONS.load(Ordering::SeqCst), 1);
     assert!(!is_locked("evaluated:counted:1"));
 }

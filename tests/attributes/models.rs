@@ -180,6 +180,7 @@ fn a_model_as_a_block() {
 
 #[test]
 fn a_model_as_a_lock() {
+    crate::install();
     let mut order = order();
     order.id = 9;
     let lock = lock_model(&order).field("bar").name("as a lock").using(&LOCKER);
