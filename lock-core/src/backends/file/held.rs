@@ -113,6 +113,7 @@ impl Opened {
 struct Hold {
     lease: Lease,
     file: Opened,
+    record: Record,
     tell: Option<Tell>,
 }
 
@@ -124,8 +125,13 @@ pub(super) struct Held {
 }
 
 impl Held {
-    pub(super) fn insert(&self, lease: Lease, file: Opened) {
-        lock(&self.held).insert(lease.key.clone(), Hold { lease, file, tell: None });
+    pub(super) fn insert(&self, lease: Lease, file: Opened, record: Record) {
+        lock(&self.held).insert(lease.key.clone(), Hold { lease, file, record, tell: None });
+    }
+
+    /// The holder of a key, if it is this process by this locker.
+    pub(super) fn holder(&self, key: &Key) -> Option<Holder> {
+        lock(&self.held).get(key).and_then(|hold| hold.record.holder(None))
     }
 
     /// The lease that `owner` has on `key` already.

@@ -23,6 +23,8 @@ mod directory;
 mod held;
 mod record;
 mod streak;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::{fmt, io, path::PathBuf, sync::Arc};
@@ -105,7 +107,10 @@ impl File {
         }
         // The first of a streak clears the mark: who still waits sees it cleared, and makes it again.
         let awaited = last.awaited && !file.streak.granted(waited);
-        self.take(request, file, last.next_token(clock::unix_micros()), awaited)
+        match last.next_token(clock::unix_micros()) {
+            Ok(token) => self.take(request, file, token, awaited),
+            Err(error) => file.unlock().and(Err(error)),
+        }
     }
 
     /// The lock and what its file said, or who has it.
@@ -163,7 +168,7 @@ impl File {
             return Err(error);
         }
         let lease = Lease::new(request.key.clone(), request.owner.clone(), token, request.ttl);
-        self.held.insert(lease.clone(), file);
+        self.held.insert(lease.clone(), file, record);
         Ok(Attempt::Granted(lease))
     }
 
@@ -222,6 +227,9 @@ impl File {
     }
 
     fn find_holder(&self, key: &Key) -> io::Result<Option<Holder>> {
+        if let Some(holder) = self.held.holder(key) {
+            return Ok(Some(holder));
+        }
         match self.directory.look_at(key)? {
             Some(file) => file.holder(),
             None => Ok(None),
