@@ -30,7 +30,9 @@ pub fn run() -> Result<(), AppError> {
     let held = locker.lock("job").blocking(false).acquire();
     assert!(held.is_err_and(|error| error.is_locked() && error.key() == Some("app:job")));
     let holder = lock.holder()?.ok_or("nobody")?;
-    println!("held by process {} of {} since {:?}", holder.pid, holder.host, holder.acquired_at);
+    assert_eq!((&holder.key, &holder.owner), (&"app:job".into(), owner));
+    let (host, pid, since, left) = (&holder.host, holder.pid, holder.acquired_at, holder.expires_in);
+    println!("{holder} ({host:?} {pid:?} {since:?} {left:?} {:?})", holder.fencing_token);
     assert_eq!(locker.held()?.len(), 1);
 
     guard.extend(Duration::from_secs(8))?;
