@@ -22,7 +22,7 @@ pub fn run() -> Result<(), AppError> {
     assert_eq!(guard.key(), "app:job");
     assert!(guard.is_held() && guard.remaining() <= Duration::from_secs(5));
     guard.check()?;
-    let (owner, token): (&lock::Owner, lock::FencingToken) = (guard.owner(), guard.fencing_token());
+    let (owner, token): (lock::Owner, lock::FencingToken) = (guard.owner(), guard.fencing_token());
     println!("{owner} holds {} under token {token}", guard.key());
 
     assert!(lock.is_locked()?);
@@ -30,7 +30,7 @@ pub fn run() -> Result<(), AppError> {
     let held = locker.lock("job").blocking(false).acquire();
     assert!(held.is_err_and(|error| error.is_locked() && error.key() == Some("app:job")));
     let holder = lock.holder()?.ok_or("nobody")?;
-    assert_eq!((&holder.key, &holder.owner), (&"app:job".into(), owner));
+    assert_eq!((&holder.key, &holder.owner), (&"app:job".into(), &owner));
     let (host, pid, since, left) = (&holder.host, holder.pid, holder.acquired_at, holder.expires_in);
     println!("{holder} ({host:?} {pid:?} {since:?} {left:?} {:?})", holder.fencing_token);
     assert_eq!(locker.held()?.len(), 1);
