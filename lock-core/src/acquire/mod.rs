@@ -1,0 +1,309 @@
+//! From a wish to a guard: the turn of this process's queue first, then the backend.
+//!
+//! What may interleave: the caller may go away at any point (a dropped future), time may run out, and the backend may
+//! be slow, refuse, or answer nothing. The turn and the lease are therefore each in the hands of exactly one value
+//! whose drop gives it back, and everything that was sent to a backend is followed to its end by [`search`] on the
+//! background thread, whoever still waits for it.
+
+mod search;
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use tokio::{sync::oneshot, task::JoinHandle};
+
+use self::search::Search;
+use crate::{
+    background,
+    backend::{Attempt, Backend, Capabilities, Mode, Request},
+    backends::memory,
+    clock::Moment,
+    error::{Error, Result},
+    guard::Guard,
+    hold::{Hold, InProcess, Leased},
+    lease::{Holder, Lease, Owner, Ttl},
+    lock::{Options, Target},
+    locker::{self, CALL_LIMIT, Store},
+    park,
+    queue::{Queue, Seat, Turn},
+    race::{Either, race},
+    scope,
+    wait::Patience,
+};
+
+/// Who acquires, which decides how its guard may release when it is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Caller {
+    Blocking,
+    Async,
+}
+
+/// An uncontended lock of `memory://` with ordinary options; `None` for all that takes longer to decide.
+#[inline]
+pub(crate) fn at_once(target: &Arc<Target>, options: &Options) -> Option<Guard> {
+    let Store::Memory(queue) = target.locker.store() else { return None };
+    if !options.renew || options.owner.is_some() || options.mode != Mode::Exclusive {
+        return None;
+    }
+    let Seat::Given(turn) = queue.try_enter(&target.key) else { return None };
+    let hold = InProcess::lasting(Arc::clone(target), turn, options.ttl);
+    Some(Guard::new(Hold::InProcess(hold), options.release_on_drop, Caller::Blocking))
+}
+
+pub(crate) fn blocking(target: &Arc<Target>, options: &Options) -> Result<Guard> {
+    let deadline = options.patience.deadline();
+    park::block_on_until(acquire(target, options, deadline, Caller::Blocking), deadline)
+}
+
+pub(crate) async fn waiting(target: &Arc<Target>, options: &Options) -> Result<Guard> {
+    acquire(target, options, options.patience.deadline(), Caller::Async).await
+}
+
+async fn acquire(
+    target: &Arc<Target>,
+    options: &Options,
+    deadline: Option<Instant>,
+    caller: Caller,
+) -> Result<Guard> {
+    check(target, options)?;
+    let queue = target.locker.queue();
+    let turn = Taken::new(target, take_turn(target, options, deadline, caller).await?);
+    let (backend, owner) = match target.locker.store() {
+        Store::Memory(_) => return in_process(target, options, turn, queue, caller),
+        Store::Backend(_, backend) => (backend, options.owner.clone().map_or_else(Owner::random, Ok)?),
+    };
+    let mut request = Request::exclusive(target.key().clone(), owner, options.ttl);
+    request.mode = options.mode;
+    let mut search = Search::new(Arc::clone(backend), request, turn, options, deadline, caller);
+    if backend.capabilities().immediate {
+        match search.look_here() {
+            Some(Ok(Some(guard))) => return Ok(guard),
+            Some(Ok(None)) if options.patience == Patience::None => return Err(search.refused()),
+            Some(Err(error)) => return Err(error),
+            Some(Ok(None)) | None => {}
+        }
+    }
+    let (mut answer, result) = oneshot::channel();
+    background::spawn(async move {
+        let found = race(search.run(), answer.closed()).await;
+        if let Either::First(found) = found {
+            // A guard that nobody takes any more releases itself when it is dropped here.
+            drop(answer.send(found));
+        }
+    })?;
+    result.await.unwrap_or_else(|_| {
+        Err(Error::Backend {
+            key: target.key().clone(),
+            operation: "acquire",
+            source: Arc::from(Box::from("the search for it crashed")),
+            retryable: false,
+        })
+    })
+}
+
+/// What can be refused before anything is asked of anybody.
+fn check(target: &Target, options: &Options) -> Result<()> {
+    let capabilities = match target.locker.store() {
+        Store::Memory(_) => Capabilities::default(),
+        Store::Backend(_, backend) => backend.capabilities(),
+    };
+    match options.mode {
+        Mode::Shared if !capabilities.shared => {
+            return Err(Error::unsupported("shared locks come with a later release"));
+        }
+        Mode::Permits(_) if !capabilities.permits => {
+            return Err(Error::unsupported("locks with permits come with a later release"));
+        }
+        _ => {}
+    }
+    check_ttl(options.ttl, &capabilities)?;
+    if options.patience != Patience::None && scope::is_inside(target.locker.identity(), target.key()) {
+        return Err(Error::WouldDeadlock { key: target.key().clone() });
+    }
+    Ok(())
+}
+
+fn check_ttl(ttl: Ttl, capabilities: &Capabilities) -> Result<()> {
+    let (min, max) = (capabilities.ttl_min.get(), capabilities.ttl_max.get());
+    if (min..=max).contains(&ttl.get()) {
+        return Ok(());
+    }
+    let text = humantime::format_duration;
+    Err(Error::config(format!(
+        "ttl {} is out of range: this backend accepts {} to {}",
+        text(ttl.get()),
+        text(min),
+        text(max)
+    )))
+}
+
+/// Waits in line for the turn of this process.
+async fn take_turn(
+    target: &Arc<Target>,
+    options: &Options,
+    deadline: Option<Instant>,
+    caller: Caller,
+) -> Result<Turn> {
+    let queue = target.locker.queue();
+    let patient = options.patience != Patience::None;
+    let releasing = match queue.try_enter(&target.key) {
+        Seat::Given(turn) => return Ok(turn),
+        Seat::Taken { releasing } => releasing,
+    };
+    if !patient && !releasing {
+        return Err(Error::Locked { key: target.key().clone(), holder: local_holder(target) });
+    }
+    // A release that is on its way is waited for also by a call that does not wait: it came first.
+    let deadline = if patient { deadline } else { Some(Instant::now() + CALL_LIMIT) };
+    let mut timer = Timer::new(deadline, caller, patient)?;
+    let entering = race(queue.enter(&target.key), poll_fn(|context| timer.poll(context))).await;
+    match entering {
+        Either::First(turn) => Ok(turn),
+        Either::Second(()) if patient => Err(timeout(target, options, local_holder(target))),
+        Either::Second(()) => Err(Error::Locked { key: target.key().clone(), holder: None }),
+    }
+}
+
+fn local_holder(target: &Target) -> Option<Box<Holder>> {
+    match target.locker.store() {
+        Store::Memory(queue) => memory::holder(queue, &target.key).map(Box::new),
+        Store::Backend(..) => None,
+    }
+}
+
+fn timeout(target: &Target, options: &Options, holder: Option<Box<Holder>>) -> Error {
+    let waited = match options.patience {
+        Patience::For(limit) => limit,
+        _ => CALL_LIMIT,
+    };
+    Error::Timeout { key: target.key().clone(), waited, holder }
+}
+
+fn in_process(
+    target: &Arc<Target>,
+    options: &Options,
+    taken: Taken,
+    queue: &Queue,
+    caller: Caller,
+) -> Result<Guard> {
+    let turn = taken.keep();
+    if let Some(owner) = &options.owner {
+        queue.set_owner(&target.key, turn, owner.clone());
+    }
+    let target = Arc::clone(target);
+    let hold = if options.renew {
+        InProcess::lasting(target, turn, options.ttl)
+    } else {
+        InProcess::ending(target, turn, options.ttl)?
+    };
+    Ok(Guard::new(Hold::InProcess(hold), options.release_on_drop, caller))
+}
+
+fn leased(
+    target: &Arc<Target>,
+    options: &Options,
+    backend: &Arc<dyn Backend>,
+    granted: (Lease, Moment),
+    turn: Option<Turn>,
+    caller: Caller,
+) -> Result<Guard> {
+    let (lease, sent) = granted;
+    let hold = Leased::new(Arc::clone(target), Arc::clone(backend), lease, turn, sent, options.renew)?;
+    Ok(Guard::new(Hold::Leased(hold), options.release_on_drop, caller))
+}
+
+/// Takes over the lease of an owner; see [`Lock::adopt`](crate::Lock::adopt).
+pub(crate) async fn adopt(
+    target: &Arc<Target>,
+    options: &Options,
+    owner: Owner,
+    caller: Caller,
+) -> Result<Guard> {
+    let key = || target.key().clone();
+    let backend = match target.locker.store() {
+        Store::Memory(queue) => {
+            let (turn, _) = queue.current(&target.key).ok_or_else(|| Error::Lost { key: key() })?;
+            if memory::owner(queue, &target.key, turn) != owner {
+                return Err(Error::Locked { key: key(), holder: local_holder(target) });
+            }
+            let turn = queue.take_over(&target.key, turn).ok_or_else(|| Error::Lost { key: key() })?;
+            return in_process(target, options, Taken::new(target, turn), queue, caller);
+        }
+        Store::Backend(_, backend) => backend,
+    };
+    let capabilities = backend.capabilities();
+    check_ttl(options.ttl, &capabilities)?;
+    let request = Request::exclusive(key(), owner, options.ttl);
+    let asked = Arc::clone(backend);
+    let answer = locker::call(target.key(), "adopt", async move {
+        let sent = Moment::now();
+        Ok((asked.adopt(&request).await?, sent))
+    });
+    match answer.await? {
+        // It passed by the queue: those who wait there wait for this very lease.
+        (Some(Attempt::Granted(lease)), sent) => leased(target, options, backend, (lease, sent), None, caller),
+        (Some(Attempt::Held { holder, .. }), _) => Err(Error::Locked { key: key(), holder }),
+        (None, _) => Err(Error::Lost { key: key() }),
+    }
+}
+
+/// A turn that goes to the next in line unless it is kept.
+struct Taken {
+    target: Arc<Target>,
+    turn: Option<Turn>,
+}
+
+impl Taken {
+    fn new(target: &Arc<Target>, turn: Turn) -> Self {
+        Self { target: Arc::clone(target), turn: Some(turn) }
+    }
+
+    fn keep(mut self) -> Turn {
+        self.turn.take().unwrap_or_default()
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if let Some(turn) = self.turn {
+            self.target.locker.queue().leave(&self.target.key, turn);
+        }
+    }
+}
+
+/// Tells when a deadline has passed.
+///
+/// A blocked thread wakes by itself at its deadline; only async callers need a timer of the background thread.
+struct Timer {
+    deadline: Option<Instant>,
+    sleep: Option<JoinHandle<()>>,
+}
+
+impl Timer {
+    fn new(deadline: Option<Instant>, caller: Caller, patient: bool) -> Result<Self> {
+        let needed = deadline.filter(|_| caller == Caller::Async || !patient);
+        let sleep = needed.map(|at| background::spawn(tokio::time::sleep_until(at.into()))).transpose()?;
+        Ok(Self { deadline, sleep })
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match (&mut self.sleep, self.deadline) {
+            (Some(sleep), _) => Pin::new(sleep).poll(context).map(drop),
+            (None, Some(at)) if Instant::now() >= at => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        if let Some(sleep) = &self.sleep {
+            sleep.abort();
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! The loop that asks a backend until it grants.
+
+use std::{
+    future::Future,
+    mem,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use tokio::task::JoinHandle;
+
+use super::{Caller, Taken, leased, timeout};
+use crate::{
+    background,
+    backend::{Attempt, Backend, Fault, Request, Signal, Watch},
+    clock::Moment,
+    error::{Error, Result},
+    guard::Guard,
+    hold::give_back,
+    lease::{Holder, Lease},
+    lock::Options,
+    locker::{CALL_LIMIT, limited},
+    race::{Either, race},
+    wait::{Patience, after_expiry},
+};
+
+/// How much longer than the time to wait the last attempt, begun in time, may take to be answered.
+const LAST_ANSWER: Duration = Duration::from_secs(1);
+
+/// How often a request whose answer was lost is asked again; it is idempotent by owner.
+const FAULTS_FORGIVEN: u32 = 2;
+
+type Asked = JoinHandle<(Result<Attempt, Fault>, Moment)>;
+
+/// One request on its way through the backend. Dropped without a guard, it leaves nothing behind.
+pub(super) struct Search {
+    backend: Arc<dyn Backend>,
+    request: Request,
+    /// Gone once it is a guard's.
+    turn: Option<Taken>,
+    options: Options,
+    deadline: Option<Instant>,
+    caller: Caller,
+    /// An attempt whose answer is still to come.
+    asked: Option<Asked>,
+    /// An attempt whose answer will not come any more.
+    doubtful: bool,
+    /// What the backend does to wait has begun.
+    watched: bool,
+    faults: u32,
+    holder: Option<Box<Holder>>,
+    free_in: Option<Duration>,
+}
+
+impl Search {
+    pub(super) fn new(
+        backend: Arc<dyn Backend>,
+        request: Request,
+        turn: Taken,
+        options: &Options,
+        deadline: Option<Instant>,
+        caller: Caller,
+    ) -> Self {
+        Self {
+            backend,
+            request,
+            turn: Some(turn),
+            options: options.clone(),
+            deadline,
+            caller,
+            asked: None,
+            doubtful: false,
+            watched: false,
+            faults: 0,
+            holder: None,
+            free_in: None,
+        }
+    }
+
+    /// Why there is no guard, for a call that does not wait.
+    pub(super) fn refused(&mut self) -> Error {
+        Error::Locked { key: self.request.key.clone(), holder: self.holder.take() }
+    }
+
+    /// One attempt at an immediate backend, in the caller's thread. `None`: it was not immediate after all.
+    pub(super) fn look_here(&mut self) -> Option<Result<Option<Guard>>> {
+        let sent = Moment::now();
+        let mut asking = self.backend.try_acquire(&self.request);
+        let answer = asking.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        drop(asking);
+        match answer {
+            Poll::Ready(Ok(attempt)) => Some(self.judge(attempt, sent)),
+            Poll::Ready(Err(fault)) => Some(Err(self.failed(fault))),
+            Poll::Pending => {
+                self.doubtful = true;
+                None
+            }
+        }
+    }
+
+    /// Attempts until one is granted or the time to wait has passed. Runs on the background thread.
+    pub(super) async fn run(&mut self) -> Result<Guard> {
+        let mut watch = None;
+        loop {
+            if let Some(guard) = self.ask().await? {
+                return Ok(guard);
+            }
+            if self.options.patience == Patience::None {
+                return Err(self.refused());
+            }
+            if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                let holder = self.holder.take();
+                return Err(self.turn.as_ref().map_or_else(
+                    || Error::Lost { key: self.request.key.clone() },
+                    |turn| timeout(&turn.target, &self.options, holder),
+                ));
+            }
+            if !self.watched {
+                watch = self.watch().await?;
+                // What was released before the watch began was not announced to it.
+                if watch.is_some() {
+                    continue;
+                }
+            }
+            if let Some(lease) = self.pause(&mut watch).await
+                && let Some(guard) = self.claim(lease).await?
+            {
+                return Ok(guard);
+            }
+        }
+    }
+
+    /// One attempt, in a task of its own: once sent, it is followed to its end.
+    async fn ask(&mut self) -> Result<Option<Guard>> {
+        loop {
+            let begun = Instant::now();
+            let limit = CALL_LIMIT.min(self.request.ttl.get() * 2 / 3);
+            let (backend, request) = (Arc::clone(&self.backend), self.request.clone());
+            let asked = self.asked.insert(background::spawn(async move {
+                let sent = Moment::now();
+                (limited(limit, backend.try_acquire(&request)).await, sent)
+            })?);
+            let answer = match self.deadline.filter(|_| self.options.patience != Patience::None) {
+                None => Either::First(asked.await),
+                Some(deadline) => {
+                    let until = deadline.max(begun) + LAST_ANSWER;
+                    race(asked, tokio::time::sleep_until(until.into())).await
+                }
+            };
+            let Either::First(answer) = answer else { return Ok(None) };
+            self.asked = None;
+            let fault = match answer {
+                Ok((Ok(attempt), sent)) => return self.judge(attempt, sent),
+                Ok((Err(fault), _)) => fault,
+                Err(crashed) => Fault::failed(crashed).maybe_executed().permanent(),
+            };
+            let (quick, late) = (begun.elapsed() < limit / 2, self.is_late());
+            let error = self.failed(fault);
+            if !error.is_retryable() || !quick || late || self.faults > FAULTS_FORGIVEN {
+                return Err(error);
+            }
+            tokio::time::sleep(self.options.retry.jittered() / 4 * self.faults).await;
+        }
+    }
+
+    fn is_late(&self) -> bool {
+        self.options.patience != Patience::None && self.deadline.is_some_and(|at| Instant::now() >= at)
+    }
+
+    fn failed(&mut self, fault: Fault) -> Error {
+        self.faults += 1;
+        self.doubtful |= fault.may_have_executed();
+        fault.into_error(&self.request.key, "acquire")
+    }
+
+    fn judge(&mut self, attempt: Attempt, sent: Moment) -> Result<Option<Guard>> {
+        match attempt {
+            Attempt::Granted(lease) => self.granted(lease, sent),
+            Attempt::Held { holder, free_in } => {
+                self.holder = holder;
+                self.free_in = free_in;
+                Ok(None)
+            }
+        }
+    }
+
+    fn granted(&mut self, lease: Lease, sent: Moment) -> Result<Option<Guard>> {
+        let deadline = lease.ttl.deadline(sent);
+        if deadline.has_passed() {
+            // The answer took as long as the lease lasts: there is nothing left of it to hold.
+            self.doubtful = true;
+            return Ok(None);
+        }
+        let Some(turn) = self.turn.take() else { return Ok(None) };
+        let target = Arc::clone(&turn.target);
+        let granted = (lease, sent);
+        leased(&target, &self.options, &self.backend, granted, Some(turn.keep()), self.caller).map(Some)
+    }
+
+    async fn watch(&mut self) -> Result<Option<Box<dyn Watch>>> {
+        self.watched = true;
+        let watch = limited(CALL_LIMIT, self.backend.watch(&self.request)).await;
+        watch.map_err(|fault| fault.into_error(&self.request.key, "wait for"))
+    }
+
+    /// Sleeps until it is worth asking again. Returns a lease that was granted meanwhile.
+    async fn pause(&mut self, watch: &mut Option<Box<dyn Watch>>) -> Option<Lease> {
+        let free = self.free_in.map(after_expiry);
+        let pause = match watch {
+            Some(_) => free,
+            // Nobody will tell: look often, and not later than the moment at which it will be free.
+            None => Some(free.unwrap_or(Duration::MAX).min(self.options.retry.jittered())),
+        };
+        let until = [pause.and_then(|pause| Instant::now().checked_add(pause)), self.deadline];
+        let asleep = async {
+            match until.into_iter().flatten().min() {
+                Some(until) => tokio::time::sleep_until(until.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let Some(watching) = watch else {
+            asleep.await;
+            return None;
+        };
+        let announced = match race(watching.next(), asleep).await {
+            Either::First(announced) => announced,
+            Either::Second(()) => return None,
+        };
+        match announced {
+            Some(Signal::Granted(lease)) => Some(lease),
+            Some(Signal::LookAgain) => None,
+            None => {
+                *watch = None;
+                None
+            }
+        }
+    }
+
+    /// Confirms a lease that a release has handed to us; it is short until then.
+    async fn claim(&mut self, lease: Lease) -> Result<Option<Guard>> {
+        let sent = Moment::now();
+        match limited(CALL_LIMIT, self.backend.renew(&lease, self.request.ttl)).await {
+            Ok(true) => self.granted(lease, sent),
+            Ok(false) => Ok(None),
+            Err(fault) => Err(self.failed(fault.maybe_executed())),
+        }
+    }
+}
+
+impl Drop for Search {
+    fn drop(&mut self) {
+        let Some(turn) = self.turn.take() else { return };
+        let (asked, watched, doubtful) = (self.asked.take(), self.watched, mem::take(&mut self.doubtful));
+        if asked.is_none() && !watched && !doubtful {
+            return;
+        }
+        let (backend, request) = (Arc::clone(&self.backend), self.request.clone());
+        let cleaned = background::spawn(async move {
+            // Held until all is cleaned up: whoever comes next must not be refused because of us.
+            let _turn = turn;
+            let answer = match asked {
+                Some(asked) => asked.await.ok().map(|(answer, _)| answer),
+                None => None,
+            };
+            if watched {
+                let _ = limited(CALL_LIMIT, backend.give_up(&request)).await;
+            }
+            let held = match answer {
+                Some(Ok(Attempt::Granted(_))) => true,
+                Some(Ok(Attempt::Held { .. })) => doubtful,
+                Some(Err(fault)) => doubtful || fault.may_have_executed(),
+                None => doubtful,
+            };
+            if held {
+                let lease = Lease::new(request.key, request.owner, 0, request.ttl);
+                let _ = give_back(&*backend, &lease).await;
+            }
+        });
+        if let Err(error) = cleaned {
+            tracing::warn!(key = %self.request.key, %error, "could not clean up after an acquire");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The files that this process has open.
+
+use std::{
+    collections::HashMap,
+    fs::{File, TryLockError},
+    io,
+    os::unix::fs::{FileExt, MetadataExt},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use super::record::Record;
+use crate::{
+    backend::Tell,
+    key::Key,
+    lease::{Lease, Owner},
+};
+
+/// How many released files stay open. Opening one again takes as long as all the rest of an acquire.
+const IDLE: usize = 32;
+
+/// The file of a key, open for reading, and where it is to be locked, for writing.
+#[derive(Debug)]
+pub(super) struct Opened(pub(super) File);
+
+impl Opened {
+    /// `false`: somebody has it.
+    pub(super) fn try_lock(&self) -> io::Result<bool> {
+        match self.0.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Not left to closing: a forked child would keep the lock.
+    pub(super) fn unlock(&self) -> io::Result<()> {
+        self.0.unlock()
+    }
+
+    /// Wakes those who wait for the lock in other processes. Only after [`unlock`](Self::unlock).
+    pub(super) fn ring(&self) -> io::Result<()> {
+        self.0.write_all_at(b"#", 0)
+    }
+
+    /// Whether the file still has its name in the directory.
+    pub(super) fn is_linked(&self) -> io::Result<bool> {
+        Ok(self.0.metadata()?.nlink() > 0)
+    }
+
+    pub(super) fn read(&self) -> io::Result<Record> {
+        let mut bytes = [0; 512];
+        let length = self.0.read_at(&mut bytes, 0)?;
+        if length < bytes.len() || bytes.contains(&b'\n') {
+            return Ok(Record::from_bytes(&bytes[..length]).unwrap_or_default());
+        }
+        let mut all = vec![0; 16 * 1024];
+        let length = self.0.read_at(&mut all, 0)?;
+        Ok(Record::from_bytes(&all[..length]).unwrap_or_default())
+    }
+
+    pub(super) fn write(&self, record: &Record) -> io::Result<()> {
+        self.0.write_all_at(record.to_line().as_bytes(), 0)
+    }
+
+    /// Whether any process has the file locked, without getting in its way.
+    pub(super) fn is_locked_by_somebody(&self, host: &str) -> io::Result<bool> {
+        let inode = format!(":{} ", self.0.metadata()?.ino());
+        match std::fs::read_to_string("/proc/locks") {
+            Ok(locks) if locks.lines().any(|lock| lock.contains("FLOCK") && lock.contains(&inode)) => Ok(true),
+            // The list leaves out the processes of other containers.
+            Ok(_) if Record::is_of_host(host) => Ok(false),
+            _ => self.probe(),
+        }
+    }
+
+    /// Takes the lock for a moment, together with others who look.
+    fn probe(&self) -> io::Result<bool> {
+        match self.0.try_lock_shared() {
+            Ok(()) => self.0.unlock().map(|()| false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+/// A lock of this process.
+struct Hold {
+    lease: Lease,
+    file: Opened,
+    tell: Option<Tell>,
+}
+
+/// See the [module](self).
+#[derive(Default)]
+pub(super) struct Held {
+    held: Mutex<HashMap<Key, Hold>>,
+    idle: Mutex<HashMap<Key, Opened>>,
+}
+
+impl Held {
+    pub(super) fn insert(&self, lease: Lease, file: Opened) {
+        lock(&self.held).insert(lease.key.clone(), Hold { lease, file, tell: None });
+    }
+
+    /// The lease that `owner` has on `key` already.
+    pub(super) fn lease_of(&self, key: &Key, owner: &Owner) -> Option<Lease> {
+        let held = lock(&self.held);
+        held.get(key).filter(|hold| hold.lease.owner == *owner).map(|hold| hold.lease.clone())
+    }
+
+    /// `None`: it is not this lease's any more.
+    pub(super) fn remove(&self, lease: &Lease) -> Option<Opened> {
+        let mut held = lock(&self.held);
+        held.get(&lease.key).filter(|hold| hold.lease.owner == lease.owner)?;
+        let hold = held.remove(&lease.key);
+        drop(held);
+        hold.map(|hold| hold.file)
+    }
+
+    /// Whether the lease is held, on a file that still has its name.
+    pub(super) fn is_linked(&self, lease: &Lease) -> bool {
+        let held = lock(&self.held);
+        let hold = held.get(&lease.key).filter(|hold| hold.lease.owner == lease.owner);
+        hold.is_some_and(|hold| hold.file.is_linked().unwrap_or(false))
+    }
+
+    pub(super) fn tell(&self, lease: &Lease, tell: Tell) {
+        let mut held = lock(&self.held);
+        if let Some(hold) = held.get_mut(&lease.key).filter(|hold| hold.lease.owner == lease.owner) {
+            hold.tell = Some(tell);
+        }
+    }
+
+    /// Tells the holders whose files have lost their names.
+    pub(super) fn tell_unlinked(&self) {
+        let gone: Vec<_> = lock(&self.held)
+            .values_mut()
+            .filter(|hold| !hold.file.is_linked().unwrap_or(false))
+            .filter_map(|hold| hold.tell.take())
+            .collect();
+        // What is told may give the lease back, which comes here for the same mutex.
+        gone.iter().for_each(|tell| tell());
+    }
+
+    /// A file that was left open.
+    pub(super) fn idle(&self, key: &Key) -> Option<Opened> {
+        lock(&self.idle).remove(key)
+    }
+
+    /// Leaves a file open that is not locked.
+    pub(super) fn keep(&self, key: &Key, file: Opened) {
+        let mut idle = lock(&self.idle);
+        let spare = if idle.len() < IDLE { None } else { idle.keys().next().cloned() };
+        let closed = spare.and_then(|spare| idle.remove(&spare));
+        let replaced = idle.insert(key.clone(), file);
+        drop(idle);
+        drop((closed, replaced));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

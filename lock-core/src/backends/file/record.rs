@@ -1,0 +1,235 @@
+//! What stands in the file of a key: the last fencing token, and who took it.
+//!
+//! One line of text, `#lock/1 token owner pid since parked-until boot host key`, written by whoever has the lock,
+//! in one call. What a longer line left behind it is ignored. The first byte never changes: writing it again is the
+//! bell. A line that cannot be read counts as none, and the fencing token goes on from the clock.
+
+use std::{
+    sync::OnceLock,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+
+use crate::{
+    backend::Request,
+    clock::{self, Moment},
+    key::Key,
+    lease::{FencingToken, Holder, Owner},
+};
+
+const VERSION: &str = "#lock/1";
+/// What an empty field is written as.
+const NOTHING: &str = "-";
+/// Fields are separated by spaces; the key stands last, and is free of line breaks by nature.
+const FIELD: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'-');
+
+/// The content of a lock's file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Record {
+    pub(super) token: FencingToken,
+    owner: Option<Owner>,
+    pid: u32,
+    since: u64,
+    /// Until when it is kept for its owner though nobody has the file locked; zero if it is not.
+    parked_until: u64,
+    boot: String,
+    host: String,
+    key: Option<Key>,
+}
+
+/// Whether a lock that nobody has in hands is kept for somebody.
+pub(super) enum Parked {
+    Not,
+    Mine,
+    Others(Duration),
+}
+
+impl Record {
+    pub(super) fn of(request: &Request, token: FencingToken) -> Self {
+        Self {
+            token,
+            owner: Some(request.owner.clone()),
+            pid: std::process::id(),
+            since: clock::unix_micros(),
+            parked_until: 0,
+            boot: String::new(),
+            host: machine().host.clone(),
+            key: Some(request.key.clone()),
+        }
+    }
+
+    /// Higher than all before, also if the file was removed in between.
+    pub(super) fn next_token(&self, now: u64) -> FencingToken {
+        now.max(self.token.saturating_add(1))
+    }
+
+    /// Keeps the lock for its owner without a process to hold it.
+    pub(super) fn park(&mut self, until: Moment) {
+        self.parked_until = until.as_nanos();
+        self.boot.clone_from(&machine().boot);
+    }
+
+    /// Forgets the holder, not the token.
+    pub(super) fn clear(&mut self) {
+        self.owner = None;
+        self.parked_until = 0;
+    }
+
+    /// For how long it is still kept; a reboot ends it, as the clock begins anew.
+    pub(super) fn parked_for(&self) -> Option<Duration> {
+        let left = Moment::from_nanos(self.parked_until).until();
+        (!left.is_zero() && self.boot == machine().boot).then_some(left)
+    }
+
+    pub(super) fn parked_by(&self, owner: &Owner) -> Parked {
+        match self.parked_for() {
+            None => Parked::Not,
+            Some(_) if self.owner.as_ref() == Some(owner) => Parked::Mine,
+            Some(left) => Parked::Others(left),
+        }
+    }
+
+    /// How long the lock is kept for somebody else than `owner`.
+    pub(super) fn parked(&self, owner: &Owner) -> Option<Duration> {
+        match self.parked_by(owner) {
+            Parked::Others(left) => Some(left),
+            Parked::Not | Parked::Mine => None,
+        }
+    }
+
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Whether it was written on this host, as far as its name tells.
+    pub(super) fn is_of_host(host: &str) -> bool {
+        host == machine().host
+    }
+
+    pub(super) fn holder(&self, expires_in: Option<Duration>) -> Option<Holder> {
+        let mut holder = Holder::new(self.key.clone()?, self.owner.clone()?);
+        holder.fencing_token = Some(self.token);
+        holder.host = Some(self.host.clone());
+        holder.pid = Some(self.pid);
+        holder.acquired_at = Some(SystemTime::from(UNIX_EPOCH + Duration::from_micros(self.since)));
+        holder.expires_in = expires_in;
+        Some(holder)
+    }
+
+    pub(super) fn to_line(&self) -> String {
+        let text = |text: &str| match text {
+            "" => NOTHING.to_owned(),
+            text => utf8_percent_encode(text, FIELD).to_string(),
+        };
+        format!(
+            "{VERSION} {} {} {} {} {} {} {} {}\n",
+            self.token,
+            text(&self.owner.as_ref().map(ToString::to_string).unwrap_or_default()),
+            self.pid,
+            self.since,
+            self.parked_until,
+            text(&self.boot),
+            text(&self.host),
+            self.key.as_ref().map_or(NOTHING, Key::as_str),
+        )
+    }
+
+    /// `None`: it is no record, or not a whole one.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let end = bytes.iter().position(|byte| *byte == b'\n')?;
+        let line = std::str::from_utf8(&bytes[..end]).ok()?;
+        let mut fields = line.splitn(9, ' ');
+        let mut next = || fields.next();
+        let text = |field: &str| match field {
+            NOTHING => Some(String::new()),
+            field => percent_decode_str(field).decode_utf8().ok().map(std::borrow::Cow::into_owned),
+        };
+        (next()? == VERSION).then_some(())?;
+        Some(Self {
+            token: next()?.parse().ok()?,
+            owner: match text(next()?)?.as_str() {
+                "" => None,
+                owner => Some(owner.parse().ok()?),
+            },
+            pid: next()?.parse().ok()?,
+            since: next()?.parse().ok()?,
+            parked_until: next()?.parse().ok()?,
+            boot: text(next()?)?,
+            host: text(next()?)?,
+            key: Some(Key::from(next()?)),
+        })
+    }
+}
+
+struct Machine {
+    host: String,
+    boot: String,
+}
+
+/// What never changes while this process runs.
+fn machine() -> &'static Machine {
+    static MACHINE: OnceLock<Machine> = OnceLock::new();
+    MACHINE.get_or_init(|| Machine {
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        boot: std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+            .map_or_else(|_| String::new(), |boot| boot.trim().to_owned()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lease::Ttl;
+
+    fn record() -> Record {
+        let owner = "worker 7 - %41".parse().unwrap();
+        Record::of(&Request::exclusive(Key::from("a key: with spaces"), owner, Ttl::DEFAULT), 42)
+    }
+
+    #[test]
+    fn a_record_reads_back_as_it_was_written() {
+        let record = record();
+        assert_eq!(Record::from_bytes(record.to_line().as_bytes()), Some(record));
+    }
+
+    #[test]
+    fn what_a_longer_line_left_behind_is_ignored() {
+        let record = record();
+        let line = record.to_line() + "rest of a longer line\n";
+        assert_eq!(Record::from_bytes(line.as_bytes()), Some(record));
+    }
+
+    #[test]
+    fn half_a_record_is_none() {
+        let line = record().to_line();
+        for end in 0..line.len() {
+            assert_eq!(Record::from_bytes(&line.as_bytes()[..end]), None, "{end}");
+        }
+        assert_eq!(Record::from_bytes(b"something else\n"), None);
+        assert_eq!(Record::from_bytes(b"\xff\xfe\n"), None);
+    }
+
+    #[test]
+    fn tokens_grow_though_the_clock_does_not() {
+        let mut record = record();
+        assert_eq!(record.next_token(7), 43);
+        assert_eq!(record.next_token(1000), 1000);
+        record.clear();
+        assert_eq!(record.next_token(7), 43);
+    }
+
+    #[test]
+    fn a_parked_lock_is_kept_for_its_owner_until_its_time() {
+        let mut record = record();
+        let other = Owner::from_bits(1);
+        record.park(Moment::now().after(Duration::from_secs(5)));
+        assert!(record.parked(&other).is_some());
+        assert!(record.parked("worker 7 - %41".parse().as_ref().unwrap()).is_none());
+        record.park(Moment::now());
+        assert!(record.parked(&other).is_none());
+        record.park(Moment::now().after(Duration::from_secs(5)));
+        record.boot = "another boot".into();
+        assert!(record.parked(&other).is_none());
+    }
+}

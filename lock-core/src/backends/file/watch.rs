@@ -1,0 +1,120 @@
+//! Those who wait for a lock that another process holds, and how they hear that it is free.
+//!
+//! One thread per locker, started when it is first needed, reads the kernel's notifications (inotify) for all of its
+//! waiters. What may interleave:
+//! - *bell × look*: the watch begins before the engine looks again, so that a release in between is seen or heard.
+//! - *death × look*: of a process that dies, the kernel announces the closing of a file a moment before it frees the
+//!   lock. After such an announcement the waiter therefore looks a few times more, in growing steps.
+//! - *one's own noise*: closing a file opened for writing is announced to all. A waiter keeps its file open over all
+//!   its attempts, or two waiters would wake each other for ever.
+//! - *watch × watch*: two watches of a file are one to the kernel; it is ended when the last of them ends.
+
+#[cfg(target_os = "linux")]
+mod inotify;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::{
+    directory::Directory,
+    held::{Held, Opened},
+};
+use crate::{
+    backend::{Request, Watch},
+    lease::Owner,
+};
+
+/// Whether waiters are woken here, or have to look.
+pub(super) const SUPPORTED: bool = cfg!(target_os = "linux");
+
+/// See the [module](self).
+#[derive(Default)]
+pub(super) struct Watcher {
+    waiting: Arc<Waiting>,
+    #[cfg(target_os = "linux")]
+    inotify: inotify::Lazy,
+}
+
+/// Who waits, by owner, with the file that it tries to lock.
+#[derive(Default)]
+struct Waiting(Mutex<HashMap<Owner, Waiter>>);
+
+struct Waiter {
+    file: Option<Opened>,
+    #[cfg(target_os = "linux")]
+    subscription: inotify::Subscription,
+}
+
+impl Waiting {
+    fn all(&self) -> MutexGuard<'_, HashMap<Owner, Waiter>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watcher {
+    /// The file with which a request waits.
+    pub(super) fn take(&self, request: &Request) -> Option<Opened> {
+        self.waiting.all().get_mut(&request.owner).and_then(|waiter| waiter.file.take())
+    }
+
+    /// Keeps the file of a request that goes on waiting; gives back that of one that does not wait.
+    pub(super) fn put_back(&self, request: &Request, file: Opened) -> Option<Opened> {
+        match self.waiting.all().get_mut(&request.owner) {
+            Some(waiter) => {
+                waiter.file = Some(file);
+                None
+            }
+            None => Some(file),
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Watcher {
+    /// `None`: the kernel has no more notifications to give, or something else keeps us from them.
+    pub(super) fn watch(&self, request: &Request, directory: &Directory, held: &Arc<Held>) -> Option<Box<dyn Watch>> {
+        let inotify = self.inotify.get(directory, held)?;
+        let file = directory.open(&request.key).ok()?;
+        let (subscription, bell) = inotify.subscribe(&directory.path_of(&request.key))?;
+        self.waiting.all().insert(request.owner.clone(), Waiter { file: Some(file), subscription });
+        Some(Box::new(inotify::Listening::new(bell, Leaving(Arc::clone(&self.waiting), request.owner.clone()))))
+    }
+
+    /// Follows a request's file to the one that has taken its place.
+    pub(super) fn replaced(&self, request: &Request, directory: &Directory) {
+        if let Some(waiter) = self.waiting.all().get_mut(&request.owner) {
+            waiter.subscription.follow(&directory.path_of(&request.key));
+        }
+    }
+
+    /// Sees to it that holders are told when their files lose their names.
+    pub(super) fn guard(&self, directory: &Directory, held: &Arc<Held>) {
+        if self.inotify.get(directory, held).is_none() {
+            tracing::debug!(?directory, "no inotify: a forced release will not be told");
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Watcher {
+    pub(super) fn watch(&self, _: &Request, _: &Directory, _: &Arc<Held>) -> Option<Box<dyn Watch>> {
+        None
+    }
+
+    pub(super) fn replaced(&self, _: &Request, _: &Directory) {}
+
+    pub(super) fn guard(&self, _: &Directory, _: &Arc<Held>) {}
+}
+
+/// Ends a request's waiting.
+struct Leaving(Arc<Waiting>, Owner);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        let left = self.0.all().remove(&self.1);
+        // The subscription's end takes other locks: not under this one.
+        drop(left);
+    }
+}

@@ -1,0 +1,341 @@
+//! A lock of a backend: a lease, and what this process does about it.
+//!
+//! What may interleave: the guard's calls from any thread, the renewal, and time. Every end of the hold goes through
+//! [`Leased::end`], which one of them wins; the deadline moves by compare-and-swap and, once anybody has seen it
+//! passed, never again.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use tokio::task::AbortHandle;
+
+use crate::{
+    acquire::Caller,
+    background,
+    backend::{Backend, Fault},
+    clock::Moment,
+    error::{Error, Result},
+    lease::{Lease, Ttl},
+    lock::Target,
+    locker::{CALL_LIMIT, limited},
+    park,
+    queue::Turn,
+    renew,
+    signal::Signal,
+};
+
+/// A lease that a guard holds.
+pub(crate) struct Leased {
+    pub(super) target: Arc<Target>,
+    pub(super) lease: Lease,
+    lost: Arc<Signal>,
+    backend: Arc<dyn Backend>,
+    turn: Option<Turn>,
+    immediate: bool,
+    deadline: AtomicU64,
+    phase: AtomicU8,
+    keeper: OnceLock<AbortHandle>,
+}
+
+/// How a hold stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    Held,
+    Released,
+    Lost,
+}
+
+/// What [`Leased::deadline`] holds once somebody has seen it passed.
+const PASSED: u64 = 0;
+
+impl Leased {
+    /// Takes charge of a lease whose request was sent at `sent`, renewing it or watching it end.
+    pub(crate) fn new(
+        target: Arc<Target>,
+        backend: Arc<dyn Backend>,
+        lease: Lease,
+        turn: Option<Turn>,
+        sent: Moment,
+        renew: bool,
+    ) -> Result<Arc<Self>> {
+        let capabilities = backend.capabilities();
+        let lasting = capabilities.bound_to_process && renew;
+        let deadline = if lasting { Moment::NEVER } else { lease.ttl.deadline(sent) };
+        let hold = Arc::new(Self {
+            target,
+            lost: Arc::default(),
+            backend,
+            turn,
+            immediate: capabilities.immediate,
+            deadline: AtomicU64::new(deadline.as_nanos()),
+            phase: AtomicU8::new(Phase::Held as u8),
+            keeper: OnceLock::new(),
+            lease,
+        });
+        if capabilities.bound_to_process {
+            let weak = Arc::downgrade(&hold);
+            let tell = move || {
+                if let Some(hold) = weak.upgrade() {
+                    renew::lose(&hold);
+                }
+            };
+            hold.backend.tell_when_lost(&hold.lease, Box::new(tell));
+        }
+        if !lasting {
+            let keeper = background::spawn(renew::keep(Arc::clone(&hold), renew));
+            match keeper {
+                Ok(keeper) => drop(hold.keeper.set(keeper.abort_handle())),
+                Err(error) => {
+                    hold.release_now(Caller::Blocking);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(hold)
+    }
+
+    pub(crate) const fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// Fires when the lease is lost.
+    pub(crate) const fn lost(&self) -> &Arc<Signal> {
+        &self.lost
+    }
+
+    pub(crate) fn backend(&self) -> &dyn Backend {
+        &*self.backend
+    }
+
+    pub(crate) fn deadline(&self) -> Moment {
+        Moment::from_nanos(self.deadline.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Held,
+            1 => Phase::Released,
+            _ => Phase::Lost,
+        }
+    }
+
+    pub(super) fn is_released(&self) -> bool {
+        self.phase() == Phase::Released
+    }
+
+    pub(super) fn remaining(&self) -> Duration {
+        match self.deadline() {
+            _ if !self.is_held() => Duration::ZERO,
+            Moment::NEVER => self.lease.ttl.get(),
+            deadline => deadline.until(),
+        }
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.phase() == Phase::Held && !self.has_passed()
+    }
+
+    /// Whether the deadline has passed. Once this was answered with yes, no renewal makes it a no.
+    fn has_passed(&self) -> bool {
+        let mut deadline = self.deadline.load(Ordering::Acquire);
+        loop {
+            if deadline == PASSED {
+                return true;
+            }
+            if !Moment::from_nanos(deadline).has_passed() {
+                return false;
+            }
+            match self.deadline.compare_exchange(deadline, PASSED, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return true,
+                Err(moved) => deadline = moved,
+            }
+        }
+    }
+
+    /// Moves the deadline further away. `false`: it has passed.
+    fn prolong(&self, to: Moment) -> bool {
+        let later = |deadline: u64| (deadline != PASSED).then(|| deadline.max(to.as_nanos()));
+        !self.has_passed() && self.deadline.fetch_update(Ordering::AcqRel, Ordering::Acquire, later).is_ok()
+    }
+
+    /// One renewal. `Ok(false)`: the lease is not ours any more.
+    pub(crate) async fn renew_once(&self, ttl: Ttl, limit: Duration) -> Result<bool, Fault> {
+        let sent = Moment::now();
+        let ours = limited(limit, self.backend.renew(&self.lease, ttl)).await?;
+        Ok(ours && self.prolong(ttl.deadline(sent)))
+    }
+
+    /// Ends the hold, if it has not ended. Returns how it stood before.
+    pub(crate) fn end(&self, phase: Phase) -> Phase {
+        let held = Phase::Held as u8;
+        match self.phase.compare_exchange(held, phase as u8, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => Phase::Held,
+            Err(_) => self.phase(),
+        }
+    }
+
+    /// Lets the next in line of this process have its turn.
+    pub(crate) fn leave(&self) {
+        if let Some(turn) = self.turn {
+            self.target.locker.queue().leave(&self.target.key, turn);
+        }
+    }
+
+    pub(super) async fn extend(self: &Arc<Self>, ttl: Ttl) -> Result<()> {
+        if !self.is_held() {
+            return Err(self.lost_error());
+        }
+        if self.deadline() == Moment::NEVER {
+            return Ok(());
+        }
+        let hold = Arc::clone(self);
+        let job = background::spawn(async move { hold.renew_once(ttl, CALL_LIMIT).await })?;
+        match job.await.unwrap_or_else(|crashed| Err(Fault::failed(crashed))) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                renew::lose(self);
+                Err(self.lost_error())
+            }
+            Err(fault) => Err(fault.into_error(&self.lease.key, "extend")),
+        }
+    }
+
+    pub(super) async fn release(self: &Arc<Self>) -> Result<()> {
+        let Some(job) = self.begin_release()? else { return Ok(()) };
+        let late = self.has_passed();
+        let released = match self.finish_inline(job) {
+            Ok(done) => done,
+            Err(job) => {
+                let job = background::spawn_before_exit(job)?;
+                job.await.unwrap_or_else(|crashed| Err(Fault::failed(crashed)))
+            }
+        };
+        match released {
+            Ok(true) if !late => Ok(()),
+            Ok(_) => Err(self.lost_error()),
+            Err(fault) => Err(fault.into_error(&self.lease.key, "release")),
+        }
+    }
+
+    pub(super) fn release_now(self: &Arc<Self>, caller: Caller) {
+        let Ok(Some(job)) = self.begin_release() else { return };
+        let Err(job) = self.finish_inline(job) else { return };
+        match background::spawn_before_exit(job) {
+            // On the background thread itself, waiting for it would never end.
+            Ok(job) if caller == Caller::Blocking && !background::is_current() => drop(park::block_on(job)),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(key = %self.lease.key, %error, "release failed"),
+        }
+    }
+
+    /// The release as a job, if this call is the one to do it.
+    fn begin_release(
+        self: &Arc<Self>,
+    ) -> Result<Option<impl Future<Output = Result<bool, Fault>> + Send + 'static>> {
+        match self.end(Phase::Released) {
+            Phase::Held => {}
+            Phase::Released => return Ok(None),
+            Phase::Lost => return Err(self.lost_error()),
+        }
+        if let Some(keeper) = self.keeper.get() {
+            keeper.abort();
+        }
+        if let (Some(turn), false) = (self.turn, self.immediate) {
+            self.target.locker.queue().releasing(&self.target.key, turn);
+        }
+        let hold = Arc::clone(self);
+        Ok(Some(async move {
+            let turn = Leaving(&hold);
+            let released = give_back(&*hold.backend, &hold.lease).await;
+            drop(turn);
+            released
+        }))
+    }
+
+    /// Does a job of an immediate backend here and now; gives any other back.
+    fn finish_inline<F>(&self, job: F) -> Result<Result<bool, Fault>, Pin<Box<F>>>
+    where
+        F: Future<Output = Result<bool, Fault>>,
+    {
+        let mut job = Box::pin(job);
+        if self.immediate
+            && let Poll::Ready(answer) = job.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        {
+            return Ok(answer);
+        }
+        Err(job)
+    }
+
+    pub(super) fn detach(self: &Arc<Self>, caller: Caller) {
+        if self.end(Phase::Released) != Phase::Held {
+            return;
+        }
+        if let Some(keeper) = self.keeper.get() {
+            keeper.abort();
+        }
+        let hold = Arc::clone(self);
+        let job = async move {
+            let turn = Leaving(&hold);
+            let ttl = hold.lease.ttl;
+            if let Err(error) = limited(CALL_LIMIT, hold.backend.detach(&hold.lease, ttl)).await {
+                tracing::warn!(key = %hold.lease.key, %error, "could not prolong a lease that was given away");
+            }
+            drop(turn);
+        };
+        match background::spawn_before_exit(job) {
+            Ok(job) if caller == Caller::Blocking && !background::is_current() => drop(park::block_on(job)),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(key = %self.lease.key, %error, "could not give a lease away"),
+        }
+    }
+
+    fn lost_error(&self) -> Error {
+        Error::Lost { key: self.lease.key.clone() }
+    }
+}
+
+/// Leaves the turn also when the job is dropped or panics.
+struct Leaving<'a>(&'a Leased);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+/// Gives a lease back, trying again for a moment where the store fails: the owner is checked, so that it does no harm.
+pub(crate) async fn give_back(backend: &dyn Backend, lease: &Lease) -> Result<bool, Fault> {
+    const TRIES: u32 = 3;
+    const PAUSE: Duration = Duration::from_millis(50);
+    let immediate = backend.capabilities().immediate;
+    let mut tries = 1;
+    loop {
+        // A release that is done at its first poll may be polled outside of any runtime, where there are no timers.
+        let answer = if immediate {
+            backend.release(lease).await
+        } else {
+            limited(CALL_LIMIT, backend.release(lease)).await
+        };
+        match answer {
+            Err(fault) if tries < TRIES && !immediate => {
+                tracing::debug!(key = %lease.key, error = %fault, tries, "release failed, trying again");
+                tokio::time::sleep(PAUSE * tries).await;
+                tries += 1;
+            }
+            Err(fault) => {
+                tracing::warn!(key = %lease.key, error = %fault, "release failed; the lease ends by its ttl");
+                return Err(fault);
+            }
+            Ok(released) => return Ok(released),
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! The queue of this process, in front of every backend; for `memory://` it is the backend.
+//!
+//! One entry per key that is held or awaited here, none otherwise. Whoever has the *turn* of a key is the only one of
+//! this process to ask the backend for it; the others wait in line, sync and async callers in one, first come first
+//! served. Giving the turn away passes it to the first in line within the same critical section, so that nobody who
+//! comes later can overtake.
+//!
+//! What may interleave, and what keeps it right:
+//! - *leave × wait*: whether a waiter is in line, and whether it was given the turn, changes only under the shard's
+//!   lock. A waiter that finds itself in line is passed the turn; one that has gone is not there to be passed it.
+//! - *give × cancel*: a waiter that was given the turn and is dropped before it noticed gives it on.
+//! - *give × poll*: the turn is written before the waker is taken, and the waker is stored before the turn is read.
+//! - *leave × leave*: turns are numbered; leaving with a number that is not the current one does nothing.
+//! - *wake*: wakers run foreign code, and run after the shard's lock was let go.
+
+mod entry;
+mod waiter;
+
+#[cfg(all(test, shuttle))]
+mod schedules;
+#[cfg(all(test, not(shuttle)))]
+mod tests;
+
+use std::{
+    collections::{HashMap, hash_map::RandomState},
+    fmt,
+    hash::{BuildHasher, Hash, Hasher},
+    sync::Arc,
+};
+
+use self::entry::Entry;
+pub(crate) use self::{entry::Seat, waiter::Entering};
+use crate::{
+    clock::{self, Moment},
+    key::Key,
+    lease::Owner,
+    signal::Signal,
+    sync::{self, Mutex},
+};
+
+/// More shards than any machine has cores that hammer different keys at one moment.
+#[cfg(not(shuttle))]
+const SHARDS: usize = 64;
+#[cfg(shuttle)]
+const SHARDS: usize = 1;
+
+/// A turn: its number is higher than that of every earlier turn of the key, so that it can be a fencing token.
+pub(crate) type Turn = u64;
+
+/// A key with its hash, computed once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hashed {
+    hash: u64,
+    key: Key,
+}
+
+impl Hashed {
+    pub(crate) const fn key(&self) -> &Key {
+        &self.key
+    }
+}
+
+impl Hash for Hashed {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// Hands on the hash that a [`Hashed`] brings along.
+#[derive(Clone, Copy, Debug, Default)]
+struct Prehashed(u64);
+
+impl Hasher for Prehashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {}
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+impl BuildHasher for Prehashed {
+    type Hasher = Self;
+
+    fn build_hasher(&self) -> Self {
+        *self
+    }
+}
+
+/// Keeps each shard on cache lines of its own.
+#[repr(align(128))]
+struct Shard(Mutex<Entries>);
+
+struct Entries {
+    held: HashMap<Hashed, Entry, Prehashed>,
+    last: Turn,
+}
+
+impl Entries {
+    fn next_turn(&mut self) -> Turn {
+        self.last += 1;
+        self.last
+    }
+}
+
+/// See the [module](self).
+pub(crate) struct Queue {
+    shards: Box<[Shard]>,
+    hasher: RandomState,
+}
+
+impl Queue {
+    pub(crate) fn new() -> Self {
+        // Later processes begin with higher numbers: a counter from 1 would let a stale writer pass as a new one.
+        let last = clock::unix_micros();
+        let shard = || Shard(Mutex::new(Entries { held: HashMap::default(), last }));
+        Self { shards: (0..SHARDS).map(|_| shard()).collect(), hasher: RandomState::new() }
+    }
+
+    pub(crate) fn hashed(&self, key: Key) -> Hashed {
+        Hashed { hash: self.hasher.hash_one(&key), key }
+    }
+
+    fn entries(&self, key: &Hashed) -> impl std::ops::DerefMut<Target = Entries> + '_ {
+        // The table inside the shard uses the low and the highest bits.
+        let index = (key.hash >> 32) as usize % SHARDS;
+        sync::lock(&self.shards[index].0)
+    }
+
+    /// Takes the turn if nobody has it or waits for it.
+    pub(crate) fn try_enter(&self, key: &Hashed) -> Seat {
+        let mut entries = self.entries(key);
+        if let Some(entry) = entries.held.get(key) {
+            return Seat::Taken { releasing: entry.is_releasing() };
+        }
+        let turn = entries.next_turn();
+        entries.held.insert(key.clone(), Entry::new(turn));
+        Seat::Given(turn)
+    }
+
+    /// Gets in line. The turn comes when the returned future is ready.
+    pub(crate) fn enter(self: &Arc<Self>, key: &Hashed) -> Entering {
+        Entering::new(Arc::clone(self), key.clone())
+    }
+
+    /// Gives the turn to the next in line. `false`: it was somebody else's already.
+    pub(crate) fn leave(&self, key: &Hashed, turn: Turn) -> bool {
+        let mut entries = self.entries(key);
+        let Some(entry) = entries.held.get_mut(key).filter(|entry| entry.turn == turn) else { return false };
+        if entry.is_simple() {
+            entries.held.remove(key);
+            return true;
+        }
+        let (waker, _) = Self::pass_on(&mut entries, key);
+        drop(entries);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        true
+    }
+
+    /// Ends somebody's turn: its lease ended without its doing. `false`: it was over already.
+    pub(crate) fn expel(&self, key: &Hashed, turn: Option<Turn>) -> bool {
+        let mut entries = self.entries(key);
+        let concerns = |entry: &&mut Entry| turn.is_none_or(|turn| entry.turn == turn);
+        if entries.held.get_mut(key).filter(concerns).is_none() {
+            return false;
+        }
+        let (waker, lost) = Self::pass_on(&mut entries, key);
+        drop(entries);
+        if let Some(lost) = lost {
+            lost.fire();
+        }
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        true
+    }
+
+    /// Makes the first in line the owner of the turn, or removes the entry.
+    fn pass_on(entries: &mut Entries, key: &Hashed) -> (Option<std::task::Waker>, Option<Arc<Signal>>) {
+        let turn = entries.next_turn();
+        let Some(entry) = entries.held.get_mut(key) else { return (None, None) };
+        let lost = entry.take_signal();
+        let waker = match entry.next_waiter() {
+            Some(waiter) => {
+                entry.begin(turn);
+                waiter.give(turn)
+            }
+            None => {
+                entries.held.remove(key);
+                None
+            }
+        };
+        (waker, lost)
+    }
+
+    /// The turn is about to end by itself: a call that does not want to wait may wait for that.
+    pub(crate) fn releasing(&self, key: &Hashed, turn: Turn) {
+        self.with(key, turn, Entry::set_releasing);
+    }
+
+    /// Records when the turn ends by itself.
+    pub(crate) fn set_expiry(&self, key: &Hashed, turn: Turn, expiry: Moment) {
+        self.with(key, turn, |entry| entry.expiry = expiry);
+    }
+
+    /// Lets the turn last longer. `false`: it is over.
+    pub(crate) fn extend_expiry(&self, key: &Hashed, turn: Turn, expiry: Moment) -> bool {
+        self.with(key, turn, |entry| entry.expiry = entry.expiry.max(expiry)).is_some()
+    }
+
+    /// When the turn ends by itself; `None` if it is over.
+    pub(crate) fn expiry(&self, key: &Hashed, turn: Turn) -> Option<Moment> {
+        self.with(key, turn, |entry| entry.expiry)
+    }
+
+    /// Names the owner of a turn, where it was chosen by the caller.
+    pub(crate) fn set_owner(&self, key: &Hashed, turn: Turn, owner: Owner) {
+        self.with(key, turn, |entry| entry.set_owner(owner));
+    }
+
+    /// The owner of a turn, where it was chosen by the caller.
+    pub(crate) fn owner(&self, key: &Hashed, turn: Turn) -> Option<Owner> {
+        self.with(key, turn, |entry| entry.owner()).flatten()
+    }
+
+    /// A number of this queue's own, in the upper half of 128 bits.
+    pub(crate) fn salt(&self) -> u128 {
+        u128::from(self.hasher.hash_one("owner")) << 64
+    }
+
+    /// Ends a turn in favour of a new one, past everybody who waits. `None`: it was over already.
+    pub(crate) fn take_over(&self, key: &Hashed, turn: Turn) -> Option<Turn> {
+        let mut entries = self.entries(key);
+        let next = entries.next_turn();
+        let entry = entries.held.get_mut(key).filter(|entry| entry.turn == turn)?;
+        let lost = entry.take_signal();
+        let owner = entry.owner();
+        entry.begin(next);
+        if let Some(owner) = owner {
+            entry.set_owner(owner);
+        }
+        drop(entries);
+        if let Some(lost) = lost {
+            lost.fire();
+        }
+        Some(next)
+    }
+
+    /// Fires the signal of a turn that goes on for a moment.
+    pub(crate) fn tell_lost(&self, key: &Hashed, turn: Turn) {
+        if let Some(lost) = self.with(key, turn, Entry::take_signal).flatten() {
+            lost.fire();
+        }
+    }
+
+    /// Whether this turn still lasts.
+    pub(crate) fn is_current(&self, key: &Hashed, turn: Turn) -> bool {
+        self.with(key, turn, |_| ()).is_some()
+    }
+
+    /// What is fired when this turn is ended by [`expel`](Self::expel); `None` if it is over.
+    pub(crate) fn signal(&self, key: &Hashed, turn: Turn) -> Option<Arc<Signal>> {
+        self.with(key, turn, Entry::signal)
+    }
+
+    fn with<T>(&self, key: &Hashed, turn: Turn, act: impl FnOnce(&mut Entry) -> T) -> Option<T> {
+        self.entries(key).held.get_mut(key).filter(|entry| entry.turn == turn).map(act)
+    }
+
+    /// Whose turn it is, and when that ends by itself.
+    pub(crate) fn current(&self, key: &Hashed) -> Option<(Turn, Moment)> {
+        self.entries(key).held.get(key).map(|entry| (entry.turn, entry.expiry))
+    }
+
+    /// Everybody's turns.
+    pub(crate) fn all(&self) -> Vec<(Hashed, Turn, Moment)> {
+        let mut all = Vec::new();
+        for shard in &self.shards {
+            let entries = sync::lock(&shard.0);
+            all.extend(entries.held.iter().map(|(key, entry)| (key.clone(), entry.turn, entry.expiry)));
+        }
+        all
+    }
+
+    /// How many keys are held or awaited.
+    pub(crate) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| sync::lock(&shard.0).held.len()).sum()
+    }
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").field("keys", &self.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,66 @@
+//! Keeping a lease: renewing it in time, and telling when it could not be kept.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    background,
+    clock::Moment,
+    hold::{Leased, Phase, give_back},
+};
+
+/// Renews the lease whenever a third of its ttl has passed, until it is released or lost.
+///
+/// A renewal that fails is tried again until the deadline, each try with a time limit of its own; a renewal that
+/// hangs therefore does not keep the next from being tried, nor the loss from being told in time.
+pub(crate) async fn keep(hold: Arc<Leased>, renew: bool) {
+    let ttl = hold.lease().ttl.get();
+    let pause = (ttl / 20).clamp(Duration::from_millis(10), Duration::from_secs(1));
+    while hold.phase() == Phase::Held {
+        let deadline = hold.deadline();
+        let left = deadline.until();
+        if left.is_zero() {
+            tracing::warn!(key = %hold.lease().key, "lock lost: its lease could not be kept in time");
+            return lose(&hold);
+        }
+        let due = if renew { left.saturating_sub(ttl * 2 / 3) } else { left };
+        if !due.is_zero() {
+            tokio::time::sleep(due).await;
+            continue;
+        }
+        match hold.renew_once(hold.lease().ttl, (ttl / 6).min(left)).await {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::warn!(key = %hold.lease().key, "lock lost: somebody else may hold it");
+                return lose(&hold);
+            }
+            Err(error) => {
+                tracing::debug!(key = %hold.lease().key, %error, "renewal failed, trying again");
+                tokio::time::sleep(pause.min(hold.deadline().until())).await;
+            }
+        }
+    }
+}
+
+/// Tells that the lease is lost, and sees to it that nothing of it stays behind.
+pub(crate) fn lose(hold: &Arc<Leased>) {
+    if hold.end(Phase::Lost) != Phase::Held {
+        return;
+    }
+    hold.lost().fire();
+    let bound = hold.backend().capabilities().bound_to_process;
+    let end = Moment::now().after(hold.lease().ttl.margin());
+    let hold = Arc::clone(hold);
+    let job = async move {
+        // Its holder may still be at work: a lease is not cut short, only not left over.
+        tokio::time::sleep(end.until()).await;
+        if !bound {
+            hold.leave();
+        }
+        // A renewal without an answer may have had its effect after all.
+        let _ = give_back(hold.backend(), hold.lease()).await;
+        hold.leave();
+    };
+    if let Err(error) = background::spawn(job) {
+        tracing::warn!(%error, "could not clean up after a lost lease");
+    }
+}

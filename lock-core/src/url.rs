@@ -1,0 +1,216 @@
+//! Where the locks are kept, as a URL.
+//!
+//! Not the `url` crate: a list of hosts with ports is no URL by RFC 3986, but that is how `memcache://h1:1,h2:2` and
+//! the like are written everywhere, and it would bring twenty crates.
+
+use std::{borrow::Cow, fmt, path::PathBuf};
+
+use percent_encoding::percent_decode_str;
+
+use crate::{
+    config::Settings,
+    error::{Error, Result, excerpt},
+};
+
+/// Every scheme there is, with the feature that it needs and whether that is part of this version.
+const SCHEMES: [(&str, &str); 14] = [
+    ("memory", ""),
+    ("file", ""),
+    ("sqlite", "sqlite"),
+    ("postgres", "postgres"),
+    ("postgresql", "postgres"),
+    ("mysql", "mysql"),
+    ("memcache", "memcached"),
+    ("memcached", "memcached"),
+    ("redis", "redis"),
+    ("rediss", "redis"),
+    ("redis+unix", "redis"),
+    ("redis+sentinel", "redis"),
+    ("redis+cluster", "redis"),
+    ("redlock", "redis"),
+];
+
+/// A checked URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Url {
+    pub(crate) place: Place,
+    pub(crate) settings: Settings,
+}
+
+/// What a URL stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A space of names in this process.
+    Memory(String),
+    /// A directory.
+    File(PathBuf),
+}
+
+impl Url {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        let shown = Redacted(text);
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Err(Error::config(format!(
+                "{shown:?} is not a URL of a lock store; accepted are {}",
+                accepted()
+            )));
+        };
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let place = match scheme.to_ascii_lowercase().as_str() {
+            "memory" => Place::Memory(decoded(rest, shown)?.into_owned()),
+            "file" => Place::File(directory(rest, shown)?),
+            known if SCHEMES.iter().any(|(name, _)| *name == known) => {
+                return Err(feature_missing(known, shown));
+            }
+            _ => {
+                return Err(Error::config(format!(
+                    "{shown:?} has the unknown scheme {:?}; accepted are {}",
+                    excerpt(scheme),
+                    accepted()
+                )));
+            }
+        };
+        Ok(Self { place, settings: settings(query, shown)? })
+    }
+}
+
+fn accepted() -> String {
+    SCHEMES
+        .iter()
+        .filter(|(_, feature)| feature.is_empty())
+        .map(|(name, _)| format!("{name}://"))
+        .collect::<Vec<_>>()
+        .join(" and ")
+}
+
+fn feature_missing(scheme: &str, shown: Redacted<'_>) -> Error {
+    let feature = SCHEMES.iter().find(|(name, _)| *name == scheme).map_or("", |(_, feature)| feature);
+    Error::config(format!(
+        "{shown:?} needs the feature {feature:?}, which this version does not have yet; accepted are {}",
+        accepted()
+    ))
+}
+
+/// `/dir` of `file:///dir`, or of `file://localhost/dir`.
+fn directory(rest: &str, shown: Redacted<'_>) -> Result<PathBuf> {
+    let path = rest.strip_prefix("localhost").unwrap_or(rest);
+    let wrong = || {
+        Error::config(format!(
+            "{shown:?} does not name a directory; accepted is an absolute path after three slashes, like file:///var/lock/app"
+        ))
+    };
+    if !path.starts_with('/') || path.len() < 2 {
+        return Err(wrong());
+    }
+    let path = decoded(path, shown)?;
+    if path.contains('\0') { Err(wrong()) } else { Ok(PathBuf::from(path.as_ref())) }
+}
+
+fn settings(query: &str, shown: Redacted<'_>) -> Result<Settings> {
+    let mut settings = Settings::default();
+    let mut seen: Vec<Cow<'_, str>> = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').ok_or_else(|| {
+            Error::config(format!(
+                "{shown:?}: {:?} in the query is not name=value; accepted names are {}",
+                excerpt(pair),
+                Settings::NAMES.join(", ")
+            ))
+        })?;
+        let (name, value) = (decoded(name, shown)?, decoded(value, shown)?);
+        if seen.contains(&name) {
+            return Err(Error::config(format!("{shown:?}: {name:?} stands twice in the query")));
+        }
+        settings.set(&name, &value, &format!("{shown:?}"))?;
+        seen.push(name);
+    }
+    Ok(settings)
+}
+
+fn decoded<'a>(text: &'a str, shown: Redacted<'_>) -> Result<Cow<'a, str>> {
+    percent_decode_str(text)
+        .decode_utf8()
+        .map_err(|_| Error::config(format!("{shown:?}: {:?} does not decode to UTF-8", excerpt(text))))
+}
+
+/// A URL for people: without user, password and query values, and not longer than it has to be.
+#[derive(Clone, Copy)]
+pub(crate) struct Redacted<'a>(pub(crate) &'a str);
+
+impl fmt::Debug for Redacted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The query may carry secrets under any name; what is wrong in it is named apart.
+        let shown = self.0.split('?').next().unwrap_or_default();
+        let shown = match (shown.split_once("://"), shown.rsplit_once('@')) {
+            (Some((scheme, _)), Some((_, host))) => format!("{scheme}://***@{host}"),
+            (None, Some((_, host))) => format!("***@{host}"),
+            (_, None) => shown.to_owned(),
+        };
+        fmt::Debug::fmt(&excerpt(&shown), f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_each_url_stands_for() {
+        let memory = |name: &str| Place::Memory(name.into());
+        let file = |path: &str| Place::File(path.into());
+        for (text, place) in [
+            ("memory://", memory("")),
+            ("MEMORY://jobs", memory("jobs")),
+            ("file:///var/lock/app", file("/var/lock/app")),
+            ("file://localhost/var/lock", file("/var/lock")),
+            ("file:///with%20space?ttl=5s", file("/with space")),
+        ] {
+            assert_eq!(Url::parse(text).unwrap().place, place, "{text}");
+        }
+    }
+
+    #[test]
+    fn settings_stand_in_the_query() {
+        let settings = Url::parse("memory://?prefix=app%3A&ttl=5s&retry=20ms&release_on_drop=no").unwrap().settings;
+        assert_eq!(settings.prefix.as_deref(), Some("app:"));
+        assert_eq!(settings.ttl.map(|ttl| ttl.as_secs()), Some(5));
+        assert_eq!(settings.retry.map(|retry| retry.as_millis()), Some(20));
+        assert_eq!(settings.release_on_drop, Some(false));
+    }
+
+    #[test]
+    fn what_is_no_url_is_named_with_what_is_accepted() {
+        for (text, said) in [
+            ("", "memory:// and file://"),
+            ("/var/lock", "not a URL"),
+            ("ftp://host", "unknown scheme \"ftp\""),
+            ("redis://host", "feature \"redis\""),
+            ("sqlite:///x.db", "feature \"sqlite\""),
+            ("file://relative/dir", "absolute path"),
+            ("file:///", "absolute path"),
+            ("file:///a%00b", "absolute path"),
+            ("file:///a%ff", "UTF-8"),
+            ("memory://?ttl=soon", "\"soon\" is not a duration"),
+            ("memory://?ttl", "name=value"),
+            ("memory://?color=red", "unknown setting \"color\""),
+            ("memory://?ttl=1s&ttl=2s", "stands twice"),
+        ] {
+            let error = Url::parse(text).unwrap_err().to_string();
+            assert!(error.contains(said), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn no_secret_is_shown() {
+        for text in [
+            "redis://user:secret@host/0",
+            "ftp://:secret@host",
+            "user:secret@host",
+            "redis://a:sec@secret@host?password=secret",
+            "memory://u:secret@x?color=secret",
+        ] {
+            let error = Url::parse(text).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
+        }
+    }
+}
