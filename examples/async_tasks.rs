@@ -63,7 +63,7 @@ async fn giving_up() -> Result<()> {
 
     let asked = Instant::now();
     let outcome = report().await;
-    println!("after {:?}: {outcome:?}", asked.elapsed());
+    println!("report after {:?}: {}", asked.elapsed(), told(&outcome));
     ensure(outcome.is_err_and(|error| error.is_locked()))?;
 
     // A waiting future may be dropped at any point; here by a time limit around it.
@@ -79,8 +79,12 @@ async fn giving_up() -> Result<()> {
 async fn being_told() -> Result<()> {
     let asked = Instant::now();
     let outcome = import().await;
-    println!("after {:?}: {outcome:?}", asked.elapsed());
+    println!("import after {:?}: {}", asked.elapsed(), told(&outcome));
     ensure(outcome.is_err_and(|error| error.is_lost()) && asked.elapsed() < Duration::from_secs(30))
+}
+
+fn told(outcome: &Result<(), lock::Error>) -> String {
+    outcome.as_ref().map_or_else(ToString::to_string, |()| "done".to_owned())
 }
 
 fn ensure(shown: bool) -> Result<()> {

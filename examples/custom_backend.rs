@@ -154,8 +154,9 @@ fn main() -> Result<()> {
     let asked = Instant::now();
     let heir = here.lock("stock").wait(Duration::from_secs(5)).acquire()?;
     println!("heir:  token {}, after {:?}", heir.fencing_token(), asked.elapsed());
-    println!("silent: {:?}", silent.check());
-    ensure(silent.check().is_err_and(|error| error.is_lost()) && heir.is_held())
+    let Err(lost) = silent.check() else { return ensure(false) };
+    println!("silent: {lost}");
+    ensure(lost.is_lost() && heir.is_held())
 }
 
 fn ensure(shown: bool) -> Result<()> {

@@ -34,7 +34,7 @@ fn blocks_count_every_visit() {
 fn async_tasks_are_one_at_a_time_and_told_of_a_loss() {
     let printed = run("async_tasks");
     assert!(printed.contains("never more than 1 of them inside"), "{printed}");
-    assert!(printed.contains("Timeout") && printed.contains("Lost"), "{printed}");
+    assert!(printed.contains("was not free within 100ms") && printed.contains("was lost"), "{printed}");
 }
 
 #[test]

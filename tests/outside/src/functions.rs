@@ -45,7 +45,7 @@ pub fn run() -> Result<(), AppError> {
     assert!(lock.force_release()?);
     assert!(matches!(adopted.release(), Err(Error::Lost { .. })));
 
-    assert_eq!(lock.with(|guard| guard.is_held())?, true);
+    assert!(lock.with(Guard::is_held)?);
     block_on(asynchronous(&lock))
 }
 
