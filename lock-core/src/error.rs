@@ -141,6 +141,12 @@ impl Error {
         Self::Config { reason: reason.to_string() }
     }
 
+    /// A lost lease; for expansions.
+    #[doc(hidden)]
+    pub fn lost(key: &str) -> Self {
+        Self::Lost { key: Key::from(key) }
+    }
+
     /// Something a backend cannot do; for backends.
     #[doc(hidden)]
     pub fn unsupported(reason: impl fmt::Display) -> Self {

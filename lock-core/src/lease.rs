@@ -47,8 +47,9 @@ impl Owner {
     /// [`Error::Config`] if the operating system has no randomness to give.
     pub fn random() -> Result<Self, Error> {
         let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes)
-            .map_err(|error| Error::config(format!("no random numbers from the operating system: {error}")))?;
+        getrandom::fill(&mut bytes).map_err(|error| {
+            Error::config(format!("no random numbers from the operating system: {error}"))
+        })?;
         Ok(Self::from_bits(u128::from_be_bytes(bytes)))
     }
 
@@ -181,15 +182,7 @@ pub struct Holder {
 impl Holder {
     /// A holder of which only the key and the owner are known.
     pub const fn new(key: Key, owner: Owner) -> Self {
-        Self {
-            key,
-            owner,
-            fencing_token: None,
-            host: None,
-            pid: None,
-            acquired_at: None,
-            expires_in: None,
-        }
+        Self { key, owner, fencing_token: None, host: None, pid: None, acquired_at: None, expires_in: None }
     }
 }
 

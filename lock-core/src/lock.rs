@@ -73,9 +73,8 @@ impl Lock {
     pub(crate) fn new(locker: &Locker, name: &Key) -> Self {
         let settings = locker.settings();
         let key = Key::qualified(&settings.prefix, name);
-        let target = key.map(|key| {
-            Arc::new(Target { key: locker.queue().hashed(key), locker: locker.clone() })
-        });
+        let target =
+            key.map(|key| Arc::new(Target { key: locker.queue().hashed(key), locker: locker.clone() }));
         let options = Options {
             ttl: settings.ttl,
             retry: settings.retry,

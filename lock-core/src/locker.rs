@@ -3,9 +3,9 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
-    background,
     backend::{Backend, BoxFuture, Fault},
     backends::{self, memory},
+    background,
     config::{Resolved, Settings},
     error::Result,
     key::Key,

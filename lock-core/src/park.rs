@@ -118,8 +118,7 @@ mod tests {
     #[test]
     fn a_deadline_polls_again() {
         let until = Instant::now() + Duration::from_millis(30);
-        let future =
-            poll_fn(|_| if Instant::now() >= until { Poll::Ready(()) } else { Poll::<()>::Pending });
+        let future = poll_fn(|_| if Instant::now() >= until { Poll::Ready(()) } else { Poll::<()>::Pending });
         block_on_until(future, Some(until));
         assert!(Instant::now() >= until);
     }

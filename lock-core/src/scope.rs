@@ -25,9 +25,7 @@ pub(crate) struct Place {
 pub(crate) fn is_inside(locker: usize, key: &Key) -> bool {
     // Past the end of the thread's locals nobody is inside of anything.
     INSIDE
-        .try_with(|inside| {
-            inside.borrow().iter().any(|place| place.locker == locker && place.key == *key)
-        })
+        .try_with(|inside| inside.borrow().iter().any(|place| place.locker == locker && place.key == *key))
         .unwrap_or(false)
 }
 

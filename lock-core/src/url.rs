@@ -171,7 +171,8 @@ mod tests {
 
     #[test]
     fn settings_stand_in_the_query() {
-        let settings = Url::parse("memory://?prefix=app%3A&ttl=5s&retry=20ms&release_on_drop=no").unwrap().settings;
+        let settings =
+            Url::parse("memory://?prefix=app%3A&ttl=5s&retry=20ms&release_on_drop=no").unwrap().settings;
         assert_eq!(settings.prefix.as_deref(), Some("app:"));
         assert_eq!(settings.ttl.map(|ttl| ttl.as_secs()), Some(5));
         assert_eq!(settings.retry.map(|retry| retry.as_millis()), Some(20));

@@ -113,7 +113,8 @@ impl std::fmt::Debug for Config {
 /// [`Error::Config`] if a URL or a setting cannot be, or if the process has been configured, or has used its global
 /// locker, before.
 pub fn install(config: Config) -> Result<()> {
-    let taken = || Error::config("the global locker is set up already; install it once, before the first lock");
+    let taken =
+        || Error::config("the global locker is set up already; install it once, before the first lock");
     if GLOBAL.get().is_some() {
         return Err(taken());
     }

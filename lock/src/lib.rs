@@ -1,1 +1,18 @@
-//! Skeleton.
+//! One of all threads, tasks, processes and hosts runs it at a time.
+
+mod global;
+mod model;
+pub mod prelude;
+mod private;
+
+/// What expansions name.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::private::*;
+}
+
+pub use lock_core::*;
+pub use lock_macros::{Model, lock, lock_model};
+
+pub use crate::global::{Config, global, install, lock, locker};
+pub use crate::model::{Model, ModelLock, Refresh, RefreshAsync, lock_model};

@@ -19,9 +19,9 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use self::search::Search;
 use crate::{
-    background,
     backend::{Attempt, Backend, Capabilities, Mode, Request},
     backends::memory,
+    background,
     clock::Moment,
     error::{Error, Result},
     guard::Guard,
@@ -246,7 +246,9 @@ pub(crate) async fn adopt(
     });
     match answer.await? {
         // It passed by the queue: those who wait there wait for this very lease.
-        (Some(Attempt::Granted(lease)), sent) => leased(target, options, backend, (lease, sent), None, caller),
+        (Some(Attempt::Granted(lease)), sent) => {
+            leased(target, options, backend, (lease, sent), None, caller)
+        }
         (Some(Attempt::Held { holder, .. }), _) => Err(Error::Locked { key: key(), holder }),
         (None, _) => Err(Error::Lost { key: key() }),
     }

@@ -1,7 +1,6 @@
 //! The loop that asks a backend until it grants.
 
 use std::{
-    future::Future,
     mem,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -12,8 +11,8 @@ use tokio::task::JoinHandle;
 
 use super::{Caller, Taken, leased, timeout};
 use crate::{
-    background,
     backend::{Attempt, Backend, Fault, Request, Signal, Watch},
+    background,
     clock::Moment,
     error::{Error, Result},
     guard::Guard,

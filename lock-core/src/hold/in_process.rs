@@ -9,8 +9,8 @@ use std::{
 };
 
 use crate::{
-    background,
     backends::memory,
+    background,
     clock::Moment,
     error::{Error, Result},
     lease::{Owner, Ttl},
@@ -69,7 +69,9 @@ impl InProcess {
     }
 
     pub(super) fn is_held(&self) -> bool {
-        !self.is_over() && !self.deadline().has_passed() && self.queue().is_current(&self.target.key, self.turn)
+        !self.is_over()
+            && !self.deadline().has_passed()
+            && self.queue().is_current(&self.target.key, self.turn)
     }
 
     pub(super) fn is_over(&self) -> bool {

@@ -19,8 +19,8 @@ use tokio::task::AbortHandle;
 
 use crate::{
     acquire::Caller,
-    background,
     backend::{Backend, Fault},
+    background,
     clock::Moment,
     error::{Error, Result},
     lease::{Lease, Ttl},

@@ -103,7 +103,9 @@ impl Directory {
         if file.metadata()?.is_file() {
             Ok(Opened(file))
         } else {
-            Err(io::Error::other(format!("{name:?} in it is not a file; what is not a lock's does not belong there")))
+            Err(io::Error::other(format!(
+                "{name:?} in it is not a file; what is not a lock's does not belong there"
+            )))
         }
     }
 
@@ -111,7 +113,9 @@ impl Directory {
         let explained = match error {
             Errno::ISDIR => "is a directory, where the file of a lock is to be",
             Errno::LOOP => "is a symbolic link, which is not followed",
-            Errno::MFILE => "cannot be opened, as the process has too many files open (ulimit -n); a held lock is one",
+            Errno::MFILE => {
+                "cannot be opened, as the process has too many files open (ulimit -n); a held lock is one"
+            }
             _ => return error.into(),
         };
         io::Error::new(io::Error::from(error).kind(), format!("{name:?} {explained}"))
@@ -145,9 +149,9 @@ impl Directory {
         let new = format!("{TEMPORARY}{}-{}", std::process::id(), crate::clock::unix_micros());
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let file = File::from(fs::openat(&*directory, &new, flags, Mode::RUSR | Mode::WUSR)?);
-        let placed = file
-            .write_all_at(record.to_line().as_bytes(), 0)
-            .and_then(|()| fs::renameat(&*directory, &new, &*directory, file_name(key)).map_err(io::Error::from));
+        let placed = file.write_all_at(record.to_line().as_bytes(), 0).and_then(|()| {
+            fs::renameat(&*directory, &new, &*directory, file_name(key)).map_err(io::Error::from)
+        });
         if placed.is_err() {
             // What is left is named as not a lock's, and harmless.
             let _ = fs::unlinkat(&*directory, &new, AtFlags::empty());
@@ -187,9 +191,10 @@ impl Directory {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.path)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory = fs::open(&self.path, flags, Mode::empty()).map_err(|error| match error {
-            Errno::LOOP | Errno::NOTDIR => {
-                io::Error::new(io::ErrorKind::NotADirectory, "it is a symbolic link, which is not followed, or no directory")
-            }
+            Errno::LOOP | Errno::NOTDIR => io::Error::new(
+                io::ErrorKind::NotADirectory,
+                "it is a symbolic link, which is not followed, or no directory",
+            ),
             error => error.into(),
         })?;
         let file = File::from(directory);
@@ -215,13 +220,16 @@ impl Directory {
 
     fn check_mode(&self, mode: &Permissions) -> io::Result<()> {
         let mode = mode.mode() & 0o777;
-        let (forbidden, accepted) = if self.private { (0o077, "0700") } else { (0o002, "one not writable for all") };
+        let (forbidden, accepted) =
+            if self.private { (0o077, "0700") } else { (0o002, "one not writable for all") };
         if mode & forbidden == 0 {
             return Ok(());
         }
         Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
-            format!("its mode is {mode:04o}; accepted is {accepted}, as others could replace the files in it"),
+            format!(
+                "its mode is {mode:04o}; accepted is {accepted}, as others could replace the files in it"
+            ),
         ))
     }
 }
@@ -274,8 +282,23 @@ mod tests {
     fn different_keys_have_different_names_everywhere() {
         let long = "x".repeat(1000);
         let keys = [
-            "a", "A", "a.b", "a%2eb", "é", "e\u{301}", "..", ".", "~new-1", "a/b", "a b", "lock:a", "Lock:a",
-            &format!("{long}1"), &format!("{long}2"), &"y".repeat(200), &"y".repeat(201),
+            "a",
+            "A",
+            "a.b",
+            "a%2eb",
+            "é",
+            "e\u{301}",
+            "..",
+            ".",
+            "~new-1",
+            "a/b",
+            "a b",
+            "lock:a",
+            "Lock:a",
+            &format!("{long}1"),
+            &format!("{long}2"),
+            &"y".repeat(200),
+            &"y".repeat(201),
         ];
         let names: HashSet<String> =
             keys.iter().map(|key| file_name(&Key::from(*key)).to_lowercase()).collect();

@@ -66,7 +66,9 @@ impl Opened {
     pub(super) fn is_locked_by_somebody(&self, host: &str) -> io::Result<bool> {
         let inode = format!(":{} ", self.0.metadata()?.ino());
         match std::fs::read_to_string("/proc/locks") {
-            Ok(locks) if locks.lines().any(|lock| lock.contains("FLOCK") && lock.contains(&inode)) => Ok(true),
+            Ok(locks) if locks.lines().any(|lock| lock.contains("FLOCK") && lock.contains(&inode)) => {
+                Ok(true)
+            }
             // The list leaves out the processes of other containers.
             Ok(_) if Record::is_of_host(host) => Ok(false),
             _ => self.probe(),

@@ -201,7 +201,9 @@ impl File {
     fn list(&self, prefix: &str) -> io::Result<Vec<Holder>> {
         let mut holders = Vec::new();
         for file in self.directory.all()? {
-            if let Some(holder) = self.describe(&file?)?.filter(|holder| holder.key.as_str().starts_with(prefix)) {
+            if let Some(holder) =
+                self.describe(&file?)?.filter(|holder| holder.key.as_str().starts_with(prefix))
+            {
                 holders.push(holder);
             }
         }

@@ -74,12 +74,20 @@ impl Watcher {
 #[cfg(target_os = "linux")]
 impl Watcher {
     /// `None`: the kernel has no more notifications to give, or something else keeps us from them.
-    pub(super) fn watch(&self, request: &Request, directory: &Directory, held: &Arc<Held>) -> Option<Box<dyn Watch>> {
+    pub(super) fn watch(
+        &self,
+        request: &Request,
+        directory: &Directory,
+        held: &Arc<Held>,
+    ) -> Option<Box<dyn Watch>> {
         let inotify = self.inotify.get(directory, held)?;
         let file = directory.open(&request.key).ok()?;
         let (subscription, bell) = inotify.subscribe(&directory.path_of(&request.key))?;
         self.waiting.all().insert(request.owner.clone(), Waiter { file: Some(file), subscription });
-        Some(Box::new(inotify::Listening::new(bell, Leaving(Arc::clone(&self.waiting), request.owner.clone()))))
+        Some(Box::new(inotify::Listening::new(
+            bell,
+            Leaving(Arc::clone(&self.waiting), request.owner.clone()),
+        )))
     }
 
     /// Follows a request's file to the one that has taken its place.

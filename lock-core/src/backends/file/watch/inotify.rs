@@ -19,7 +19,10 @@ use rustix::{
 };
 use tokio::sync::Notify;
 
-use super::{Leaving, super::{directory::Directory, held::Held}};
+use super::{
+    super::{directory::Directory, held::Held},
+    Leaving,
+};
 use crate::{
     backend::{BoxFuture, Signal, Watch},
     race::{Either, race},

@@ -1,0 +1,74 @@
+//! Durations: `"1.5s"` and numbers of seconds, checked while compiling, or any expression.
+
+use std::time::Duration;
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Error, Expr, ExprLit, Lit, Result, UnOp};
+
+/// A duration as written.
+pub(crate) enum DurationArg {
+    Known(Duration),
+    /// Evaluated when the function is called.
+    Later(Expr),
+}
+
+impl DurationArg {
+    pub(crate) fn new(name: &str, value: &Expr) -> Result<Self> {
+        match value {
+            Expr::Group(group) => Self::new(name, &group.expr),
+            Expr::Lit(ExprLit { lit, .. }) => literal(name, lit).map(Self::Known),
+            Expr::Unary(negated)
+                if matches!(negated.op, UnOp::Neg(_)) && matches!(*negated.expr, Expr::Lit(_)) =>
+            {
+                Err(Error::new(value.span(), format!("`{name}` cannot be negative")))
+            }
+            _ => Ok(Self::Later(value.clone())),
+        }
+    }
+
+    /// The same, where none at all makes no sense.
+    pub(crate) fn positive(name: &str, value: &Expr) -> Result<Self> {
+        match Self::new(name, value)? {
+            Self::Known(Duration::ZERO) => {
+                Err(Error::new(value.span(), format!("`{name}` must be longer than zero")))
+            }
+            duration => Ok(duration),
+        }
+    }
+
+    pub(crate) fn tokens(&self) -> TokenStream {
+        match self {
+            Self::Known(duration) => {
+                let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
+                quote_spanned!(Span::mixed_site()=> ::core::time::Duration::new(#seconds, #nanos))
+            }
+            Self::Later(value) => quote!(#value),
+        }
+    }
+}
+
+fn literal(name: &str, literal: &Lit) -> Result<Duration> {
+    let refuse = |given: &str| {
+        let what = format!(
+            "`{name}` is not a duration: {given}; accepted are a number with a unit (\"100ms\", \"1.5s\", \"2m\"), \
+             a number of seconds, and an expression of type `Duration`"
+        );
+        Error::new(literal.span(), what)
+    };
+    match literal {
+        Lit::Str(text) => {
+            humantime::parse_duration(&text.value()).map_err(|_| refuse(&format!("{:?}", text.value())))
+        }
+        Lit::Int(number) if number.suffix().is_empty() => {
+            number.base10_parse().map(Duration::from_secs).map_err(|_| refuse(&number.to_string()))
+        }
+        Lit::Float(number) if number.suffix().is_empty() => number
+            .base10_parse()
+            .ok()
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+            .ok_or_else(|| refuse(&number.to_string())),
+        other => Err(refuse(&quote!(#other).to_string())),
+    }
+}

@@ -1,0 +1,67 @@
+//! Functions that return a future without being `async`: guarded inside the future.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::parse::Parser;
+use syn::{Block, Error, Expr, ExprAsync, Result, Stmt};
+
+use super::{function::asynchronous, request};
+use crate::function::Function;
+use crate::model::Call;
+use crate::returns::Returned;
+
+/// Guards the `async` block at the end of the body. The key is still built when the function is called.
+pub(super) fn future(call: &Call, function: &Function, output: &Returned) -> Result<TokenStream> {
+    let refuse = |span| {
+        Error::new(
+            span,
+            "this function returns a future, and the lock would be released before it runs; make it an `async fn`, \
+             or end the body in `async move { .. }` or `Box::pin(async move { .. })`",
+        )
+    };
+    let at_type = || refuse(Returned::of(&function.sig).span);
+    let mut statements = Block::parse_within.parse2(function.body.clone()).map_err(|_| at_type())?;
+    let Some(Stmt::Expr(mut tail, None)) = statements.pop() else { return Err(at_type()) };
+    for statement in &statements {
+        if let Some(span) = early_return(statement.to_token_stream()) {
+            return Err(Error::new(
+                span,
+                "a `return` before the `async` block would hand out a future without its lock",
+            ));
+        }
+    }
+    let body = async_block(&mut tail).ok_or_else(at_type)?;
+    let inner = &body.block.stmts;
+    let held = asynchronous(call, function, output, &quote!(#(#inner)*));
+    body.block = syn::parse2(quote_spanned! {Span::mixed_site()=> { #held } })?;
+    let lock = request::lock(call, Some(function));
+    let body = quote_spanned! {Span::mixed_site()=> let lock = #lock; #(#statements)* #tail };
+    Ok(function.with_body(&TokenStream::new(), &body))
+}
+
+/// The `async` block itself, or inside `Box::pin(..)`.
+fn async_block(tail: &mut Expr) -> Option<&mut ExprAsync> {
+    match tail {
+        Expr::Async(body) => Some(body),
+        Expr::Group(group) => async_block(&mut group.expr),
+        Expr::Paren(paren) => async_block(&mut paren.expr),
+        Expr::Call(call) if is_box_pin(&call.func) && call.args.len() == 1 => {
+            async_block(call.args.first_mut()?)
+        }
+        _ => None,
+    }
+}
+
+fn is_box_pin(function: &Expr) -> bool {
+    let Expr::Path(path) = function else { return false };
+    let names: Vec<String> = path.path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+    matches!(names.as_slice(), [.., owner, pin] if owner == "Box" && pin == "pin")
+}
+
+fn early_return(tokens: TokenStream) -> Option<Span> {
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Ident(ident) if ident == "return" => Some(ident.span()),
+        TokenTree::Group(group) => early_return(group.stream()),
+        _ => None,
+    })
+}

@@ -1,0 +1,135 @@
+//! Attributes on functions.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::{ReceiverKind, Result};
+
+use super::{boxed, request, unheld};
+use crate::function::Function;
+use crate::model::Call;
+use crate::returns::{Future, Returned, typed_return};
+
+/// The function with its body under the lock.
+pub(crate) fn function(call: &Call, function: &Function) -> Result<TokenStream> {
+    if function.sig.asyncness.is_some() {
+        let returned = Returned::of(&function.sig);
+        let held = asynchronous(call, function, &returned, &function.body);
+        let lock = request::lock(call, Some(function));
+        let body = quote_spanned! {Span::mixed_site()=> { let lock = #lock; #held } };
+        return Ok(function.with_body(&TokenStream::new(), &body));
+    }
+    match Future::of(&function.sig) {
+        Some(Future::Boxed(output) | Future::Opaque(output)) => {
+            boxed::future(call, function, &Returned::new(&output))
+        }
+        _ => Ok(synchronous(call, function)),
+    }
+}
+
+/// The guard lives in the function; every way out drops it, and so releases.
+fn synchronous(call: &Call, function: &Function) -> TokenStream {
+    let private = request::private(call);
+    let returned = Returned::of(&function.sig);
+    let lock = request::lock(call, Some(function));
+    let refused = unheld::refused(call, &returned, &private);
+    let check = not_a_future(&returned, &private);
+    let name = guard_name(call, &private);
+    let refresh = refresh(call, function, &returned, &private);
+    let block = function.block();
+    // The outer block has our edition: the temporaries of its tail are dropped before the guard in every edition.
+    let body = quote_spanned! {Span::mixed_site()=> {
+        #check
+        let guard = match #private::acquire(&#lock) {
+            ::core::result::Result::Ok(guard) => guard,
+            ::core::result::Result::Err(error) => #refused,
+        };
+        let _scope = guard.enter_scope();
+        #name
+        #refresh
+        #block
+    }};
+    function.with_body(&caller(call, function, &returned), &body)
+}
+
+/// Statements that expect `lock`, and evaluate to what the async `body` does.
+pub(super) fn asynchronous(
+    call: &Call,
+    function: &Function,
+    returned: &Returned,
+    body: &TokenStream,
+) -> TokenStream {
+    let private = request::private(call);
+    let refused = unheld::refused(call, returned, &private);
+    let on_lost = unheld::on_lost(call, returned, &private);
+    let name = guard_name(call, &private);
+    let refresh = refresh(call, function, returned, &private);
+    let typed = if returned.opaque { TokenStream::new() } else { typed_return(returned) };
+    quote_spanned! {Span::mixed_site()=>
+        let guard = match #private::acquire_async(lock).await {
+            ::core::result::Result::Ok(guard) => guard,
+            ::core::result::Result::Err(error) => #refused,
+        };
+        #name
+        let on_lost = #on_lost;
+        // The body is dropped before the guard, also when the call itself is dropped.
+        {
+            let body = ::core::pin::pin!(guard.scoped(async move { #typed #refresh #body }));
+            #private::until_lost(&guard, body, on_lost).await
+        }
+    }
+}
+
+/// `guard = NAME`.
+pub(super) fn guard_name(call: &Call, private: &TokenStream) -> TokenStream {
+    match &call.guard {
+        Some(name) => quote_spanned! {Span::mixed_site()=> let #name: &#private::Guard = &guard; },
+        None => TokenStream::new(),
+    }
+}
+
+/// `refresh`: reloads `self` under the lock and before the body.
+fn refresh(call: &Call, function: &Function, returned: &Returned, private: &TokenStream) -> TokenStream {
+    let (Some(refresh), Some(receiver)) = (call.refresh(), function.receiver()) else {
+        return TokenStream::new();
+    };
+    let this = &receiver.self_token;
+    let this = match &receiver.kind {
+        ReceiverKind::Value => quote_spanned! {Span::mixed_site()=> &mut #this },
+        _ => quote!(#this),
+    };
+    let at = Span::mixed_site().located_at(refresh.span());
+    let reloaded = if function.sig.asyncness.is_some() {
+        quote_spanned! {at=> #private::RefreshAsync::refresh(#this).await }
+    } else {
+        quote_spanned! {at=> #private::Refresh::refresh(#this) }
+    };
+    let ty = returned.tokens();
+    let carries = quote_spanned! {returned.at()=> <#ty as #private::CarriesRefresh<_>> };
+    quote_spanned! {Span::mixed_site()=>
+        if let ::core::result::Result::Err(error) = #reloaded {
+            return #carries::refused(error);
+        }
+    }
+}
+
+/// A future behind an alias is refused by its type.
+fn not_a_future(returned: &Returned, private: &TokenStream) -> TokenStream {
+    if returned.is_erased() {
+        return TokenStream::new();
+    }
+    let ty = returned.tokens();
+    let check = quote_spanned! {returned.at()=> runs_at_once };
+    quote_spanned! {Span::mixed_site()=> {
+        #[allow(unused_imports)]
+        use #private::RunsAtOnce as _;
+        #private::Outcome::<#ty>::new().#check();
+    }}
+}
+
+/// The panic of a plain function is reported at its caller's line, where Rust can tell it.
+fn caller(call: &Call, function: &Function, returned: &Returned) -> TokenStream {
+    let panics = call.otherwise.is_none() && !call.is_limited() && !returned.is_result();
+    let can_tell =
+        function.sig.abi.is_none() && function.name() != "main" && !function.has_attribute("track_caller");
+    if panics && can_tell { quote!(#[track_caller]) } else { TokenStream::new() }
+}

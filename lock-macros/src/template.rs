@@ -1,0 +1,192 @@
+//! Key templates: `"user:{user_id}"`, `"{}:{}"`, `"{order.id:>8}"`.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use syn::{Error, Expr, Ident, LitStr, Result};
+
+/// A template, cut into its text and its placeholders.
+pub(crate) struct Template {
+    pub(crate) pieces: Vec<Piece>,
+    pub(crate) span: Span,
+}
+
+pub(crate) enum Piece {
+    /// Literal text, braces unescaped.
+    Text(String),
+    /// `{value:spec}`; the spec keeps its colon.
+    Value { value: Placeholder, spec: String },
+}
+
+pub(crate) enum Placeholder {
+    /// `{}` or `{0}`: an argument by its position.
+    Position(usize),
+    /// `{user_id}`: a variable in scope, or an argument by its name.
+    Name(Ident),
+    /// `{user.id}`: any longer expression.
+    Expr(Box<Expr>),
+}
+
+impl Template {
+    pub(crate) fn parse(literal: &LitStr) -> Result<Self> {
+        let text = literal.value();
+        let span = literal.span();
+        let mut pieces = Vec::new();
+        let mut plain = String::new();
+        let mut next = 0;
+        let mut rest = text.as_str();
+        while let Some(at) = rest.find(['{', '}']) {
+            plain.push_str(&rest[..at]);
+            let brace = &rest[at..=at];
+            rest = &rest[at + 1..];
+            if let Some(after) = rest.strip_prefix(brace) {
+                plain.push_str(brace);
+                rest = after;
+                continue;
+            }
+            if brace == "}" {
+                return Err(Error::new(
+                    span,
+                    "a `}` without its `{` in the key; a brace that stands for itself is `}}`",
+                ));
+            }
+            let end = closing(rest).ok_or_else(|| {
+                Error::new(span, "a `{` without its `}` in the key; a brace that stands for itself is `{{`")
+            })?;
+            if !plain.is_empty() {
+                pieces.push(Piece::Text(std::mem::take(&mut plain)));
+            }
+            pieces.push(placeholder(&rest[..end], &mut next, span)?);
+            rest = &rest[end + 1..];
+        }
+        plain.push_str(rest);
+        if !plain.is_empty() {
+            pieces.push(Piece::Text(plain));
+        }
+        let template = Self { pieces, span };
+        template.refuse_touching_values()?;
+        Ok(template)
+    }
+
+    /// How many arguments the template takes by position.
+    pub(crate) fn positions(&self) -> usize {
+        let positions = self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Value { value: Placeholder::Position(position), .. } => Some(position + 1),
+            _ => None,
+        });
+        positions.max().unwrap_or(0)
+    }
+
+    /// The key, where nothing is interpolated.
+    pub(crate) fn plain(&self) -> Option<&str> {
+        match self.pieces.as_slice() {
+            [] => Some(""),
+            [Piece::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// `{a}{b}` gives ("x", "yz") and ("xy", "z") one key, and no escape of ours could part them.
+    fn refuse_touching_values(&self) -> Result<()> {
+        let touching =
+            self.pieces.windows(2).any(|pair| matches!(pair, [Piece::Value { .. }, Piece::Value { .. }]));
+        if touching {
+            return Err(Error::new(
+                self.span,
+                "two values stand side by side in the key, so that different values could meet in one lock; \
+                 separate them: `{a}:{b}`",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The end of a placeholder; braces inside an expression come in pairs.
+fn closing(text: &str) -> Option<usize> {
+    let mut depth = 0usize;
+    for (at, character) in text.char_indices() {
+        match character {
+            '{' => depth += 1,
+            '}' if depth == 0 => return Some(at),
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+fn placeholder(text: &str, next: &mut usize, span: Span) -> Result<Piece> {
+    let (value, spec) = text.split_at(colon(text).unwrap_or(text.len()));
+    let value = value.trim();
+    if spec.contains(".*")
+        || spec
+            .split('$')
+            .next()
+            .is_some_and(|width| width.ends_with(|c: char| c.is_ascii_digit()) && spec.contains('$'))
+    {
+        return Err(Error::new(
+            span,
+            "a width or precision by position does not work in a key; name it: `{value:width$}`",
+        ));
+    }
+    let value = if value.is_empty() {
+        *next += 1;
+        Placeholder::Position(*next - 1)
+    } else if let Ok(position) = value.parse() {
+        Placeholder::Position(position)
+    } else {
+        expression(value, span)?
+    };
+    Ok(Piece::Value { value, spec: spec.to_owned() })
+}
+
+/// The colon that opens the format spec: not one of a path's, not one inside parentheses.
+fn colon(text: &str) -> Option<usize> {
+    let mut depth = 0usize;
+    let mut characters = text.char_indices().peekable();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            ':' if depth == 0 => match characters.peek() {
+                Some((_, ':')) => {
+                    characters.next();
+                }
+                _ => return Some(at),
+            },
+            _ => {}
+        }
+    }
+    None
+}
+
+fn expression(text: &str, span: Span) -> Result<Placeholder> {
+    // At the literal, but resolved and linted as generated code.
+    let span = Span::call_site().located_at(span);
+    let parsed =
+        text.parse::<TokenStream>().ok().and_then(|tokens| syn::parse2::<Expr>(at(tokens, span)).ok());
+    match parsed {
+        Some(Expr::Path(path)) if path.path.get_ident().is_some_and(|name| name != "self") => Ok(path
+            .path
+            .get_ident()
+            .cloned()
+            .map_or_else(|| Placeholder::Expr(Box::new(Expr::Path(path))), Placeholder::Name)),
+        Some(value) => Ok(Placeholder::Expr(Box::new(value))),
+        None => Err(Error::new(
+            span,
+            format!("`{{{text}}}` in the key is not an expression; a brace that stands for itself is `{{{{`"),
+        )),
+    }
+}
+
+/// The same tokens, located at the template.
+fn at(tokens: TokenStream, span: Span) -> TokenStream {
+    let located = tokens.into_iter().map(|mut token| {
+        if let TokenTree::Group(group) = &token {
+            let mut moved = proc_macro2::Group::new(group.delimiter(), at(group.stream(), span));
+            moved.set_span(span);
+            return TokenTree::Group(moved);
+        }
+        token.set_span(span);
+        token
+    });
+    located.collect()
+}

@@ -1,0 +1,21 @@
+//! What the expansions of the macros may name. Not part of the public surface: it changes without notice.
+
+mod body;
+mod escape;
+mod models;
+mod outcome;
+mod paths;
+mod using;
+
+pub use lock_core::{Error, Guard, Key, Lock};
+
+pub use self::body::{acquire, acquire_async, block, until_lost};
+pub use self::escape::Escaped;
+pub use self::models::{Text, Value, model, model_lock};
+pub use self::outcome::{
+    Carries, CarriesLoss, CarriesRefresh, NoLoss, NotAFuture, Outcome, Refuse, RunsAtOnce, keep_running,
+    lost_or, otherwise, refuse,
+};
+pub use self::paths::{cloned, method_path};
+pub use self::using::{Global, Using, lock};
+pub use crate::model::{Model, Refresh, RefreshAsync};
