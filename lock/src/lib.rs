@@ -16,3 +16,8 @@ pub use lock_macros::{Model, lock, lock_model};
 
 pub use crate::global::{Config, global, install, lock, locker};
 pub use crate::model::{Model, ModelLock, Refresh, RefreshAsync, lock_model};
+
+/// Every code block of the README compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
