@@ -12,7 +12,7 @@ use super::record::Record;
 use crate::{
     backend::Tell,
     key::Key,
-    lease::{Lease, Owner},
+    lease::{Holder, Lease, Owner},
 };
 
 /// How many released files stay open. Opening one again takes as long as all the rest of an acquire.
@@ -62,8 +62,16 @@ impl Opened {
         self.0.write_all_at(record.to_line().as_bytes(), 0)
     }
 
+    /// Who holds the lock, or for whom it is kept.
+    pub(super) fn holder(&self) -> io::Result<Option<Holder>> {
+        let record = self.read()?;
+        let kept_for = record.parked_for();
+        let taken = kept_for.is_some() || self.is_locked_by_somebody(record.host())?;
+        Ok(if taken { record.holder(kept_for) } else { None })
+    }
+
     /// Whether any process has the file locked, without getting in its way.
-    pub(super) fn is_locked_by_somebody(&self, host: &str) -> io::Result<bool> {
+    fn is_locked_by_somebody(&self, host: &str) -> io::Result<bool> {
         let inode = format!(":{} ", self.0.metadata()?.ino());
         match std::fs::read_to_string("/proc/locks") {
             Ok(locks) if locks.lines().any(|lock| lock.contains("FLOCK") && lock.contains(&inode)) => {

@@ -185,25 +185,15 @@ impl File {
 
     fn find_holder(&self, key: &Key) -> io::Result<Option<Holder>> {
         match self.directory.look_at(key)? {
-            Some(file) => self.describe(&file),
+            Some(file) => file.holder(),
             None => Ok(None),
         }
-    }
-
-    fn describe(&self, file: &Opened) -> io::Result<Option<Holder>> {
-        let record = file.read()?;
-        if let Some(left) = record.parked_for() {
-            return Ok(record.holder(Some(left)));
-        }
-        if file.is_locked_by_somebody(record.host())? { Ok(record.holder(None)) } else { Ok(None) }
     }
 
     fn list(&self, prefix: &str) -> io::Result<Vec<Holder>> {
         let mut holders = Vec::new();
         for file in self.directory.all()? {
-            if let Some(holder) =
-                self.describe(&file?)?.filter(|holder| holder.key.as_str().starts_with(prefix))
-            {
+            if let Some(holder) = file?.holder()?.filter(|holder| holder.key.as_str().starts_with(prefix)) {
                 holders.push(holder);
             }
         }
@@ -213,7 +203,7 @@ impl File {
     /// Puts a fresh file in the place of the locked one; its holder keeps a lock on a file without a name.
     fn force(&self, key: &Key) -> io::Result<bool> {
         let Some(file) = self.directory.open_existing(key)? else { return Ok(false) };
-        if self.describe(&file)?.is_none() {
+        if file.holder()?.is_none() {
             return Ok(false);
         }
         let mut record = file.read()?;

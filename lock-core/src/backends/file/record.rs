@@ -6,7 +6,7 @@
 
 use std::{
     sync::OnceLock,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
@@ -112,7 +112,7 @@ impl Record {
         holder.fencing_token = Some(self.token);
         holder.host = Some(self.host.clone());
         holder.pid = Some(self.pid);
-        holder.acquired_at = Some(SystemTime::from(UNIX_EPOCH + Duration::from_micros(self.since)));
+        holder.acquired_at = Some(UNIX_EPOCH + Duration::from_micros(self.since));
         holder.expires_in = expires_in;
         Some(holder)
     }
