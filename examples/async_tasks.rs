@@ -36,7 +36,7 @@ async fn report() -> Result<(), lock::Error> {
 /// Takes longer than the lease that nobody renews: it is cancelled, and its caller is told.
 #[lock("async_tasks:import", ttl = "300ms", renew = false)]
 async fn import() -> Result<(), lock::Error> {
-    time::sleep(Duration::from_secs(60)).await;
+    time::sleep(Duration::from_secs(45)).await;
     Ok(())
 }
 
