@@ -17,3 +17,8 @@ pub use lock_core::*;
 pub use crate::attributes::{Model, lock, lock_model};
 pub use crate::global::{Config, global, install, lock, locker};
 pub use crate::model::{Model, ModelLock, Refresh, RefreshAsync, lock_model};
+
+/// Every code block of the README compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
