@@ -3,6 +3,7 @@
 mod attributes;
 mod global;
 mod model;
+mod model_lock;
 pub mod prelude;
 mod private;
 
@@ -16,4 +17,5 @@ pub use lock_core::*;
 
 pub use crate::attributes::{Model, lock, lock_model};
 pub use crate::global::{Config, global, install, lock, locker};
-pub use crate::model::{Model, ModelLock, Refresh, RefreshAsync, lock_model};
+pub use crate::model::{Model, Refresh, RefreshAsync};
+pub use crate::model_lock::{ModelLock, lock_model};

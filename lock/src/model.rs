@@ -1,11 +1,9 @@
 //! Models: values that know which lock is theirs.
 
-use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
-use lock_core::{Error, Key, Lock, Locker, Owner};
+use lock_core::{Error, Key};
 
 use crate::private::Escaped;
 
@@ -47,6 +45,37 @@ pub trait Model {
 }
 
 /// Loads a model again: what `#[lock_model(refresh)]` calls on a sync method.
+///
+/// ```
+/// use lock::{Model, Refresh, lock_model};
+///
+/// # lock::install(lock::Config::new().url("memory://"))?;
+/// # fn load(id: u64) -> std::io::Result<u32> { Ok(3) }
+/// #[derive(Model)]
+/// struct Order {
+///     id: u64,
+///     items: u32,
+/// }
+///
+/// impl Refresh for Order {
+///     type Error = std::io::Error;
+///
+///     fn refresh(&mut self) -> std::io::Result<()> {
+///         self.items = load(self.id)?;
+///         Ok(())
+///     }
+/// }
+///
+/// impl Order {
+///     #[lock_model(refresh)]
+///     fn settle(&mut self) -> std::io::Result<u32> {
+///         Ok(self.items) // as it is now, and nobody else changes it meanwhile
+///     }
+/// }
+///
+/// assert_eq!(Order { id: 7, items: 0 }.settle().unwrap(), 3);
+/// # Ok::<(), lock::Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be reloaded: it does not implement `lock::Refresh`",
     label = "`refresh` needs `lock::Refresh`"
@@ -60,6 +89,25 @@ pub trait Refresh {
 }
 
 /// Loads a model again: what `#[lock_model(refresh)]` calls on an `async` method.
+///
+/// ```
+/// use lock::RefreshAsync;
+///
+/// # async fn load(id: u64) -> std::io::Result<u32> { Ok(3) }
+/// struct Order {
+///     id: u64,
+///     items: u32,
+/// }
+///
+/// impl RefreshAsync for Order {
+///     type Error = std::io::Error;
+///
+///     async fn refresh(&mut self) -> std::io::Result<()> {
+///         self.items = load(self.id).await?;
+///         Ok(())
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be reloaded in async code: it does not implement `lock::RefreshAsync`",
     label = "`refresh` on an `async fn` needs `lock::RefreshAsync`"
@@ -90,106 +138,6 @@ macro_rules! forward {
 }
 
 forward!(&M, &mut M, Box<M>, Rc<M>, Arc<M>);
-
-/// The lock of a model: by its primary key, or by fields.
-///
-/// ```
-/// # use lock::prelude::*;
-/// # #[derive(Model)]
-/// # #[model(name = "shop:order")]
-/// # struct Order { id: u64, bar: String }
-/// # let order = Order { id: 7, bar: "abc".to_owned() };
-/// let by_pk = lock::lock_model(&order); // shop:order:pk:7
-/// let by_field = lock::lock_model(&order).field("bar"); // shop:order:bar:abc
-/// # let (_, _) = (by_pk, by_field);
-/// ```
-///
-/// A field that does not exist is reported when the lock is used, by the error of that call.
-pub fn lock_model<M: Model + ?Sized>(model: &M) -> ModelLock<'_, M> {
-    ModelLock::new(model, None, Vec::new())
-}
-
-/// A [`Lock`] that knows its model: what [`lock_model`] returns.
-///
-/// It is used as a `Lock`: the settings turn it into one, and everything else is reached through `Deref`.
-#[derive(Debug)]
-#[must_use = "a lock does nothing until it is acquired"]
-pub struct ModelLock<'m, M: ?Sized> {
-    model: &'m M,
-    name: Option<String>,
-    fields: Vec<String>,
-    lock: Lock,
-}
-
-impl<'m, M: Model + ?Sized> ModelLock<'m, M> {
-    fn new(model: &'m M, name: Option<String>, fields: Vec<String>) -> Self {
-        let names: Vec<&str> = fields.iter().map(String::as_str).collect();
-        let lock = match key(model, name.as_deref(), &names) {
-            Ok(key) => crate::lock(key),
-            Err(error) => Lock::failed(error),
-        };
-        Self { model, name, fields, lock }
-    }
-
-    /// Locks by this field instead of the primary key; called again, by several.
-    pub fn field(mut self, name: impl Into<String>) -> Self {
-        self.fields.push(name.into());
-        Self::new(self.model, self.name, self.fields)
-    }
-
-    /// Another first part of the key than the model's name.
-    pub fn name(self, name: impl Into<String>) -> Self {
-        Self::new(self.model, Some(name.into()), self.fields)
-    }
-
-    /// The same lock of another locker.
-    pub fn using(self, locker: &Locker) -> Lock {
-        let names: Vec<&str> = self.fields.iter().map(String::as_str).collect();
-        match key(self.model, self.name.as_deref(), &names) {
-            Ok(key) => locker.lock(key),
-            Err(error) => Lock::failed(error),
-        }
-    }
-}
-
-macro_rules! settings {
-    ($($name:ident($($argument:ident: $type:ty)?);)*) => {
-        impl<M: ?Sized> ModelLock<'_, M> {$(
-            #[doc = concat!("See [`Lock::", stringify!($name), "`].")]
-            pub fn $name(self $(, $argument: $type)?) -> Lock {
-                self.lock.$name($($argument)?)
-            }
-        )*}
-    };
-}
-
-settings! {
-    ttl(ttl: Duration);
-    renew(renew: bool);
-    blocking(blocking: bool);
-    wait(wait: Duration);
-    retry(retry: Duration);
-    release_on_drop(release: bool);
-    owner(owner: Owner);
-    shared();
-    permits(permits: u32);
-    reentrant();
-    fair();
-}
-
-impl<M: ?Sized> Deref for ModelLock<'_, M> {
-    type Target = Lock;
-
-    fn deref(&self) -> &Lock {
-        &self.lock
-    }
-}
-
-impl<M: ?Sized> From<ModelLock<'_, M>> for Lock {
-    fn from(lock: ModelLock<'_, M>) -> Self {
-        lock.lock
-    }
-}
 
 /// The key of a model: `name:pk:7`, or `name:field:value` for each field.
 pub(crate) fn key<M: Model + ?Sized>(model: &M, name: Option<&str>, fields: &[&str]) -> Result<Key, Error> {
