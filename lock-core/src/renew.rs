@@ -54,7 +54,7 @@ pub(crate) fn lose(hold: &Arc<Leased>, how: Loss) {
     }
     match how {
         Loss::Late => {
-            tracing::warn!(key = %hold.lease().key, "lock lost: its lease could not be kept in time")
+            tracing::warn!(key = %hold.lease().key, "lock lost: its lease could not be kept in time");
         }
         Loss::Taken => tracing::warn!(key = %hold.lease().key, "lock lost: somebody else may hold it"),
     }

@@ -19,3 +19,8 @@ pub use crate::attributes::{Model, lock, lock_model};
 pub use crate::global::{Config, global, install, lock, locker};
 pub use crate::model::{Model, Refresh, RefreshAsync};
 pub use crate::model_lock::{ModelLock, lock_model};
+
+/// Every code block of the README compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
