@@ -3,7 +3,6 @@
 mod attributes;
 mod global;
 mod model;
-mod model_lock;
 pub mod prelude;
 mod private;
 
@@ -17,8 +16,7 @@ pub use lock_core::*;
 
 pub use crate::attributes::{Model, lock, lock_model};
 pub use crate::global::{Config, global, install, lock, locker};
-pub use crate::model::{Model, Refresh, RefreshAsync};
-pub use crate::model_lock::{ModelLock, lock_model};
+pub use crate::model::{Model, Refresh, RefreshAsync, lock_model};
 
 /// Every code block of the README compiles and runs.
 #[cfg(doctest)]

@@ -1,9 +1,8 @@
 //! Models: values that know which lock is theirs.
 
-use std::rc::Rc;
-use std::sync::Arc;
+use std::{fmt::Write, rc::Rc, sync::Arc};
 
-use lock_core::{Error, Key};
+use lock_core::{Error, Fields, Key, Lock};
 
 use crate::private::Escaped;
 
@@ -139,34 +138,78 @@ macro_rules! forward {
 
 forward!(&M, &mut M, Box<M>, Rc<M>, Arc<M>);
 
+/// The lock of a model: by its primary key, or by fields.
+///
+/// ```
+/// # use lock::prelude::*;
+/// # #[derive(Model)]
+/// # #[model(name = "shop:order")]
+/// # struct Order { id: u64, bar: String }
+/// # let order = Order { id: 7, bar: "abc".to_owned() };
+/// let by_pk = lock::lock_model(&order); // shop:order:pk:7
+/// let by_field = lock::lock_model(&order).field("bar"); // shop:order:bar:abc
+/// # let (_, _) = (by_pk, by_field);
+/// ```
+///
+/// A field that does not exist is reported when the lock is used, by the error of that call.
+pub fn lock_model<M: Model + ?Sized>(model: &M) -> Lock {
+    match crate::global() {
+        Ok(locker) => locker.lock_by(Arc::new(Snapshot::of(model))),
+        Err(error) => Lock::failed(error),
+    }
+}
+
+/// The texts of a model's fields at one moment: a lock outlives the borrow of its model.
+struct Snapshot {
+    name: &'static str,
+    known: &'static [&'static str],
+    pk: String,
+    fields: Vec<Option<String>>,
+}
+
+impl Snapshot {
+    fn of<M: Model + ?Sized>(model: &M) -> Self {
+        let fields = M::FIELDS.iter().map(|field| model.field(field)).collect();
+        Self { name: M::NAME, known: M::FIELDS, pk: model.pk(), fields }
+    }
+}
+
+impl Fields for Snapshot {
+    fn key(&self, name: Option<&str>, fields: &[String]) -> Result<Key, Error> {
+        let text = |field: &str| match field {
+            "pk" => Some(self.pk.clone()),
+            field => {
+                self.known.iter().position(|known| *known == field).and_then(|at| self.fields[at].clone())
+            }
+        };
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        build(name.unwrap_or(self.name), &fields, text).map_err(|field| unknown(self.name, self.known, field))
+    }
+}
+
 /// The key of a model: `name:pk:7`, or `name:field:value` for each field.
 pub(crate) fn key<M: Model + ?Sized>(model: &M, name: Option<&str>, fields: &[&str]) -> Result<Key, Error> {
-    let mut key = name.unwrap_or(M::NAME).to_owned();
-    if fields.is_empty() {
-        push(&mut key, "pk", &model.pk());
-    }
-    for field in fields {
-        let value = match *field {
-            "pk" => Some(model.pk()),
-            field => model.field(field),
-        };
-        push(&mut key, field, &value.ok_or_else(|| unknown::<M>(field))?);
+    let text = |field: &str| match field {
+        "pk" => Some(model.pk()),
+        field => model.field(field),
+    };
+    build(name.unwrap_or(M::NAME), fields, text).map_err(|field| unknown(M::NAME, M::FIELDS, field))
+}
+
+/// The field that has no text is the error.
+fn build<'a>(name: &str, fields: &[&'a str], text: impl Fn(&str) -> Option<String>) -> Result<Key, &'a str> {
+    let mut key = name.to_owned();
+    for field in if fields.is_empty() { &["pk"] } else { fields } {
+        let value = text(field).ok_or(*field)?;
+        let _ = write!(key, ":{field}:{}", Escaped(value));
     }
     Ok(Key::from(key))
 }
 
-fn push(key: &mut String, field: &str, value: &str) {
-    key.push(':');
-    key.push_str(field);
-    key.push(':');
-    key.push_str(&Escaped(value).to_string());
-}
-
-fn unknown<M: Model + ?Sized>(field: &str) -> Error {
-    let reason = if M::FIELDS.contains(&field) { "has no text form (`Display`)" } else { "does not exist" };
-    let known = M::FIELDS.join("`, `");
+fn unknown(model: &str, fields: &[&str], field: &str) -> Error {
+    let reason = if fields.contains(&field) { "has no text form (`Display`)" } else { "does not exist" };
+    let known = fields.join("`, `");
     Error::config(format!(
-        "the field `{field}` of the model `{}` {reason}; accepted are `pk` and the fields with a text form among `{known}`",
-        M::NAME
+        "the field `{field}` of the model `{model}` {reason}; accepted are `pk` and the fields with a text form among `{known}`"
     ))
 }

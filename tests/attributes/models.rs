@@ -211,9 +211,9 @@ fn a_model_as_a_lock() {
     crate::install();
     let mut order = order();
     order.id = 9;
-    let lock = lock_model(&order).field("bar").name("as a lock").using(&LOCKER);
+    let lock = lock_model(&order).field("bar").name("as a lock");
     let guard = lock.acquire().unwrap();
-    assert!(is_locked("as a lock:bar:abc"));
+    assert!(lock::lock("as a lock:bar:abc").is_locked().unwrap());
     guard.release().unwrap();
     assert!(lock_model(&order).field("nothing").blocking(false).acquire().is_err());
     assert!(lock_model(&order).name("as a lock").try_acquire().unwrap().is_some());
