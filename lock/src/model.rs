@@ -44,6 +44,37 @@ pub trait Model {
 }
 
 /// Loads a model again: what `#[lock_model(refresh)]` calls on a sync method.
+///
+/// ```
+/// use lock::{Model, Refresh, lock_model};
+///
+/// # lock::install(lock::Config::new().url("memory://"))?;
+/// # fn load(id: u64) -> std::io::Result<u32> { Ok(3) }
+/// #[derive(Model)]
+/// struct Order {
+///     id: u64,
+///     items: u32,
+/// }
+///
+/// impl Refresh for Order {
+///     type Error = std::io::Error;
+///
+///     fn refresh(&mut self) -> std::io::Result<()> {
+///         self.items = load(self.id)?;
+///         Ok(())
+///     }
+/// }
+///
+/// impl Order {
+///     #[lock_model(refresh)]
+///     fn settle(&mut self) -> std::io::Result<u32> {
+///         Ok(self.items) // as it is now, and nobody else changes it meanwhile
+///     }
+/// }
+///
+/// assert_eq!(Order { id: 7, items: 0 }.settle().unwrap(), 3);
+/// # Ok::<(), lock::Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be reloaded: it does not implement `lock::Refresh`",
     label = "`refresh` needs `lock::Refresh`"
@@ -57,6 +88,25 @@ pub trait Refresh {
 }
 
 /// Loads a model again: what `#[lock_model(refresh)]` calls on an `async` method.
+///
+/// ```
+/// use lock::RefreshAsync;
+///
+/// # async fn load(id: u64) -> std::io::Result<u32> { Ok(3) }
+/// struct Order {
+///     id: u64,
+///     items: u32,
+/// }
+///
+/// impl RefreshAsync for Order {
+///     type Error = std::io::Error;
+///
+///     async fn refresh(&mut self) -> std::io::Result<()> {
+///         self.items = load(self.id).await?;
+///         Ok(())
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be reloaded in async code: it does not implement `lock::RefreshAsync`",
     label = "`refresh` on an `async fn` needs `lock::RefreshAsync`"
