@@ -10,6 +10,7 @@ mod options;
 mod returns;
 mod rules;
 mod template;
+mod values;
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use syn::{Error, Result};

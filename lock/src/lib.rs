@@ -16,7 +16,7 @@ pub use lock_core::*;
 
 pub use crate::attributes::{Model, lock, lock_model};
 pub use crate::global::{Config, global, install, lock, locker};
-pub use crate::model::{Model, ModelLock, Refresh, RefreshAsync, lock_model};
+pub use crate::model::{Model, Refresh, RefreshAsync, lock_model};
 
 /// Every code block of the README compiles and runs.
 #[cfg(doctest)]
