@@ -17,6 +17,11 @@
 //! Where to read on: [`Locker`] → [`Lock`] → [`Guard`] are the types in the order in which they are used;
 //! [`backend`] is what a store has to be able to do.
 
+#[cfg(not(unix))]
+compile_error!(
+    "`lock` keeps its embedded locks with flock and checks who owns them: it needs a Unix, and is tested on Linux"
+);
+
 pub mod backend;
 pub mod backends;
 pub mod config;

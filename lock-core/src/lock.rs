@@ -226,6 +226,9 @@ impl Lock {
 
     /// Waits for the lock as it is set up, and blocks the thread meanwhile.
     ///
+    /// One who waits for a guard of its own waits for ever, as with any mutex. Inside of [`with`](Self::with) and of
+    /// the attributes this is noticed, and an error.
+    ///
     /// # Errors
     /// [`Error::Locked`] if it is held and blocking is off, [`Error::Timeout`] if it was not free in time,
     /// [`Error::WouldDeadlock`] if this very call holds it, [`Error::InvalidKey`] and [`Error::Config`] for what

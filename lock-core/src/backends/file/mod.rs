@@ -145,6 +145,7 @@ impl File {
                 let last = file.read()?;
                 return Ok(Ok((file, last)));
             }
+            self.set_aside(request, self.directory.open(&request.key)?);
             self.watcher.replaced(request, &self.directory);
         }
         Err(io::Error::other("the lock's file is being replaced again and again"))
