@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+#[cfg(doc)]
+use crate::error::Error;
 use crate::{
     backend::{Backend, BoxFuture, Fault},
     backends::{self, memory},
