@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Attributes and `name!` macros share one namespace in Rust. The two spellings stand side by side because the attribute
-//! is imported by its name and the block by a glob, from Rust 1.94 on; before, write `lock::prelude::lock!(..)`.
+//! is imported by its name and the block by a glob. Where that does not fit, write `lock::prelude::lock!(..)`.
 //!
 //! A module that says `use super::*;` inherits the attribute only, and a second glob would be ambiguous: write
 //! `lock::prelude::lock!(..)` there, or import what you need by name instead of `super::*`.
