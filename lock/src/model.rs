@@ -201,7 +201,7 @@ fn build<'a>(name: &str, fields: &[&'a str], text: impl Fn(&str) -> Option<Strin
     let mut key = name.to_owned();
     for field in if fields.is_empty() { &["pk"] } else { fields } {
         let value = text(field).ok_or(*field)?;
-        let _ = write!(key, ":{field}:{}", Escaped(value));
+        let _ = write!(key, ":{field}:{}", Escaped(value, ':'));
     }
     Ok(Key::from(key))
 }
