@@ -11,7 +11,7 @@ use std::{
     future::{Future, poll_fn},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Instant,
 };
 
@@ -173,7 +173,15 @@ async fn take_turn(
 fn local_holder(target: &Target) -> Option<Box<Holder>> {
     match target.locker.store() {
         Store::Memory(queue) => memory::holder(queue, &target.key).map(Box::new),
-        Store::Backend(..) => None,
+        // Not worth a round trip.
+        Store::Backend(_, backend) if !backend.capabilities().immediate => None,
+        Store::Backend(_, backend) => {
+            let mut asked = backend.holder(target.key());
+            match asked.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(Ok(holder)) => holder.map(Box::new),
+                Poll::Ready(Err(_)) | Poll::Pending => None,
+            }
+        }
     }
 }
 
@@ -291,9 +299,7 @@ struct Timer {
 impl Timer {
     fn new(deadline: Option<Instant>, caller: Caller, patient: bool) -> Result<Self> {
         let needed = deadline.filter(|_| caller == Caller::Async || !patient);
-        // Made inside of the job: a timer belongs to the runtime in which it is made, and the caller may have none.
-        let sleep = needed.map(|at| background::spawn(async move { tokio::time::sleep_until(at.into()).await }));
-        let sleep = sleep.transpose()?;
+        let sleep = needed.map(background::alarm).transpose()?;
         Ok(Self { deadline, sleep })
     }
 

@@ -31,9 +31,10 @@ impl Parse for Block {
             input.peek(token::Brace) || input.peek(Token![<]) || input.peek(Token![async]) || closure
         })?;
         if input.is_empty() {
-            return Err(
-                input.error("a block is missing: `{ .. }`, `|guard| { .. }`, `async { .. }` or `< .. >`")
-            );
+            return Err(Error::new(
+                Span::call_site(),
+                "a block is missing: `{ .. }`, `|guard| { .. }`, `async { .. }` or `< .. >`",
+            ));
         }
         if input.peek(Token![<]) {
             let body = Body::Sync(between_angles(input)?);
@@ -120,11 +121,32 @@ pub(crate) fn block(call: &Call, body: &Body) -> TokenStream {
     }
 }
 
+/// The messages, and the block without its lock, so that nothing else goes wrong.
+pub(crate) fn mistaken(error: &Error, body: Option<&Body>) -> TokenStream {
+    let error = error.to_compile_error();
+    let value = match body {
+        Some(Body::Sync(body)) => body.clone(),
+        Some(Body::Async { capture, block }) => {
+            quote_spanned!(Span::mixed_site()=> async #capture #block.await)
+        }
+        None => return quote_spanned!(Span::mixed_site()=> { #error }),
+    };
+    let value = quote_spanned! {Span::mixed_site()=>
+        match #value { value => ::core::result::Result::<_, ::lock::Error>::Ok(value) }
+    };
+    match body {
+        Some(Body::Async { capture, .. }) => {
+            quote_spanned!(Span::mixed_site()=> { #error async #capture { #value } })
+        }
+        _ => quote_spanned!(Span::mixed_site()=> { #error #value }),
+    }
+}
+
 fn synchronous(call: &Call, body: &TokenStream) -> TokenStream {
     let private = request::private(call);
     let lock = request::lock(call, None);
     let name = guard_name(call, &private);
-    let refresh = match refresh(call, &private) {
+    let refresh = match refresh(call, &private, false) {
         Some(reload) => quote_spanned! {Span::mixed_site()=>
             if let ::core::result::Result::Err(error) = #reload {
                 break 'held ::core::result::Result::Err(::core::convert::Into::<#private::Error>::into(error));
@@ -157,9 +179,9 @@ fn asynchronous(call: &Call, capture: Option<Token![move]>, body: &TokenStream) 
     let lock = request::lock(call, None);
     let name = guard_name(call, &private);
     let cancel = !matches!(call.on_lost, Some((OnLost::Continue, _)));
-    let refresh = refresh(call, &private).map(|reload| {
+    let refresh = refresh(call, &private, true).map(|reload| {
         quote_spanned! {Span::mixed_site()=>
-            if let ::core::result::Result::Err(error) = #reload.await {
+            if let ::core::result::Result::Err(error) = #reload {
                 return ::core::result::Result::Err(::core::convert::Into::<#private::Error>::into(error));
             }
         }
@@ -179,11 +201,16 @@ fn asynchronous(call: &Call, capture: Option<Token![move]>, body: &TokenStream) 
     }}
 }
 
-/// `refresh` of a block reloads the model it names.
-fn refresh(call: &Call, private: &TokenStream) -> Option<TokenStream> {
+/// `refresh` of a block reloads the model it names, be it a place or a borrow.
+fn refresh(call: &Call, private: &TokenStream, is_async: bool) -> Option<TokenStream> {
     let refresh = call.refresh()?;
     let KeySource::Model(key) = &call.key else { return None };
     let model = key.model.as_ref()?;
     let at = Span::mixed_site().located_at(refresh.span());
-    Some(quote_spanned! {at=> #private::Refresh::refresh(&mut #model) })
+    let (reload, method) = if is_async {
+        (quote!(ReloadAsync), quote_spanned!(at=> __lock_reload_async().await))
+    } else {
+        (quote!(Reload), quote_spanned!(at=> __lock_reload()))
+    };
+    Some(quote_spanned! {at=> { use #private::#reload as _; (#model).#method } })
 }

@@ -39,7 +39,7 @@ pub(super) fn template(
     }
     let mut format = String::new();
     let mut values = Vec::new();
-    for piece in &template.pieces {
+    for (at, piece) in template.pieces.iter().enumerate() {
         match piece {
             Piece::Text(text) => format.push_str(&text.replace('{', "{{").replace('}', "}}")),
             Piece::Value { value, spec } => {
@@ -47,22 +47,23 @@ pub(super) fn template(
                 // Not the user's literal: clippy would ask him to inline our arguments.
                 let one = LitStr::new(&format!("{{{spec}}}"), Span::call_site());
                 let value = argument(value, named);
+                let end = template.end_of(at);
                 values.push(quote_spanned! {Span::mixed_site()=>
-                    #private::Escaped(::core::format_args!(#one, #value))
+                    #private::Escaped(::core::format_args!(#one, #value), #end)
                 });
             }
         }
     }
     let format = LitStr::new(&format, Span::call_site());
     let built = quote_spanned! {Span::mixed_site()=> ::std::format!(#format, #(#values),*) };
-    let names = (0..positional.len()).map(position).chain(named.iter().map(|(name, _)| name_of(name)));
+    let places = (0..positional.len()).map(position).chain(named.iter().map(|(name, _)| name_of(name)));
     let given = positional.iter().chain(named.iter().map(|(_, value)| value));
-    let (names, given): (Vec<_>, Vec<_>) = (names.collect(), given.collect());
-    if names.is_empty() {
+    let (places, given): (Vec<_>, Vec<_>) = (places.collect(), given.collect());
+    if places.is_empty() {
         return built;
     }
     // Evaluated once, in the order written, by reference.
-    quote_spanned! {Span::mixed_site()=> match (#(&(#given),)*) { (#(#names,)*) => #built } }
+    quote_spanned! {Span::mixed_site()=> match (#(&(#given),)*) { (#(#places,)*) => #built } }
 }
 
 fn argument(value: &Placeholder, named: &[(Ident, Expr)]) -> TokenStream {

@@ -2,7 +2,7 @@
 //!
 //! A file per key, made once and never removed, on which the holder has an exclusive `flock`. The kernel frees it when
 //! the holder's process dies, at once; a holder that is merely stopped is never overtaken. In the file stands a
-//! [record](record) of the holder, for people, and the last fencing token.
+//! record of the holder, for people, and the last fencing token.
 //!
 //! | it promises | it does not |
 //! |---|---|
@@ -23,13 +23,15 @@ mod directory;
 mod held;
 mod record;
 mod streak;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::{fmt, io, path::PathBuf, sync::Arc};
 
 use self::{
     directory::Directory,
-    held::{Held, Opened},
+    held::{Held, Locks, Opened},
     record::{Parked, Record},
     watch::Watcher,
 };
@@ -105,7 +107,10 @@ impl File {
         }
         // The first of a streak clears the mark: who still waits sees it cleared, and makes it again.
         let awaited = last.awaited && !file.streak.granted(waited);
-        self.take(request, file, last.next_token(clock::unix_micros()), awaited)
+        match last.next_token(clock::unix_micros()) {
+            Ok(token) => self.take(request, file, token, awaited),
+            Err(error) => file.unlock().and(Err(error)),
+        }
     }
 
     /// The lock and what its file said, or who has it.
@@ -140,6 +145,7 @@ impl File {
                 let last = file.read()?;
                 return Ok(Ok((file, last)));
             }
+            self.set_aside(request, self.directory.open(&request.key)?);
             self.watcher.replaced(request, &self.directory);
         }
         Err(io::Error::other("the lock's file is being replaced again and again"))
@@ -163,7 +169,7 @@ impl File {
             return Err(error);
         }
         let lease = Lease::new(request.key.clone(), request.owner.clone(), token, request.ttl);
-        self.held.insert(lease.clone(), file);
+        self.held.insert(lease.clone(), file, record);
         Ok(Attempt::Granted(lease))
     }
 
@@ -222,17 +228,25 @@ impl File {
     }
 
     fn find_holder(&self, key: &Key) -> io::Result<Option<Holder>> {
+        if let Some(holder) = self.held.holder(key) {
+            return Ok(Some(holder));
+        }
         match self.directory.look_at(key)? {
-            Some(file) => file.holder(),
+            Some(file) => file.holder(&Locks::now()),
             None => Ok(None),
         }
     }
 
-    fn list(&self, prefix: &str) -> io::Result<Vec<Holder>> {
+    /// Files are never removed: with thousands of them, the thread that does this has others' leases to renew meanwhile.
+    async fn list(&self, prefix: &str) -> io::Result<Vec<Holder>> {
+        const AT_ONCE: usize = 32;
+        let locks = Locks::now();
         let mut holders = Vec::new();
-        for file in self.directory.all()? {
-            if let Some(holder) = file?.holder()?.filter(|holder| holder.key.as_str().starts_with(prefix)) {
-                holders.push(holder);
+        for (number, file) in self.directory.all()?.enumerate() {
+            let holder = file?.holder(&locks)?;
+            holders.extend(holder.filter(|holder| holder.key.as_str().starts_with(prefix)));
+            if number % AT_ONCE == AT_ONCE - 1 {
+                tokio::task::yield_now().await;
             }
         }
         Ok(holders)
@@ -241,7 +255,7 @@ impl File {
     /// Puts a fresh file in the place of the locked one; its holder keeps a lock on a file without a name.
     fn force(&self, key: &Key) -> io::Result<bool> {
         let Some(file) = self.directory.open_existing(key)? else { return Ok(false) };
-        if file.holder()?.is_none() {
+        if file.holder(&Locks::now())?.is_none() {
             return Ok(false);
         }
         let mut record = file.read()?;
@@ -286,7 +300,7 @@ impl Backend for File {
     }
 
     fn held<'a>(&'a self, prefix: &'a str) -> Answer<'a, Vec<Holder>> {
-        Box::pin(async move { self.list(prefix).map_err(|error| self.directory.fault(error)) })
+        Box::pin(async move { self.list(prefix).await.map_err(|error| self.directory.fault(error)) })
     }
 
     fn force_release<'a>(&'a self, key: &'a Key) -> Answer<'a, bool> {
