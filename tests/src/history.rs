@@ -20,6 +20,12 @@ pub struct Hold {
     pub to: u64,
 }
 
+/// This moment on `CLOCK_BOOTTIME`, in nanoseconds.
+pub fn now() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    u64::try_from(time.tv_sec).unwrap() * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap()
+}
+
 /// What is wrong with a history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wrong {
