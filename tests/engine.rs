@@ -33,8 +33,10 @@ fn lock_of(client: &Leases) -> Lock {
 }
 
 /// What happens to the first requests of a kind; all others are executed and answered.
-fn first(what: Operation, effects: impl IntoIterator<Item = Effect> + Send + 'static) -> impl FnMut(Operation) -> Effect + Send
-{
+fn first(
+    what: Operation,
+    effects: impl IntoIterator<Item = Effect> + Send + 'static,
+) -> impl FnMut(Operation) -> Effect + Send {
     let mut effects = effects.into_iter().collect::<Vec<_>>().into_iter();
     move |operation| if operation == what { effects.next().unwrap_or(Effect::None) } else { Effect::None }
 }
@@ -52,10 +54,16 @@ fn running_since(begin: Instant) -> Duration {
 /// Waits for the loss of a guard; `None` if it is not told in time.
 fn lost_within(guard: &Guard, limit: Duration) -> Option<Duration> {
     let begin = Instant::now();
-    let lost = smol::block_on(smol::future::or(async { guard.lost().await; true }, async {
-        smol::Timer::after(limit).await;
-        false
-    }));
+    let lost = smol::block_on(smol::future::or(
+        async {
+            guard.lost().await;
+            true
+        },
+        async {
+            smol::Timer::after(limit).await;
+            false
+        },
+    ));
     lost.then(|| running_since(begin))
 }
 
@@ -78,12 +86,17 @@ fn assert_free(store: &Leases, within: Duration) {
 fn a_renewal_that_fails_is_tried_again() {
     pulse::start();
     let (store, begin) = (Leases::new(), Instant::now());
-    for effects in [vec![Effect::FailBefore], vec![Effect::FailAfter; 2], vec![Effect::LostAnswer], vec![Effect::Hang]] {
+    for effects in
+        [vec![Effect::FailBefore], vec![Effect::FailAfter; 2], vec![Effect::LostAnswer], vec![Effect::Hang]]
+    {
         let client = store.client();
         client.order(first(Operation::Renew, effects.clone()));
         let guard = lock_of(&client).acquire().unwrap();
         let lost = lost_within(&guard, TTL * 2);
-        assert!(lost.is_none() || pulse::stalled_since(begin) > TTL / 6, "lost after {lost:?} by {effects:?}");
+        assert!(
+            lost.is_none() || pulse::stalled_since(begin) > TTL / 6,
+            "lost after {lost:?} by {effects:?}"
+        );
         drop(guard);
     }
     assert_free(&store, Duration::ZERO);

@@ -83,7 +83,14 @@ fn killed_holders_leave_a_lock_that_is_free_in_time_and_never_held_twice() {
             let killed = victim.kill();
             let _ = writeln!(history, "K {} {killed}", victim.id());
             let guard = lock.acquire().unwrap();
-            let _ = writeln!(history, "A {} {} {} {}", guard.fencing_token(), std::process::id(), now(), u64::MAX);
+            let _ = writeln!(
+                history,
+                "A {} {} {} {}",
+                guard.fencing_token(),
+                std::process::id(),
+                now(),
+                u64::MAX
+            );
             let took = begin.elapsed().saturating_sub(pulse::stalled_since(begin));
             worst = worst.max(took);
             assert!(took <= limit, "round {round}: free after {took:?}");
@@ -148,7 +155,10 @@ fn stopped_holders_bound_to_their_lock_are_never_overtaken() {
             assert!(guard.fencing_token() > token);
             begin.elapsed()
         });
-        println!("{}: {TIMES} holders stopped, 0 overtaken, worst acquire after release {worst:?}", subject.name);
+        println!(
+            "{}: {TIMES} holders stopped, 0 overtaken, worst acquire after release {worst:?}",
+            subject.name
+        );
     }
 }
 
@@ -187,7 +197,10 @@ fn stopped_holders_whose_lease_ended_know_it_at_their_first_instruction() {
             assert_eq!(lock.holder().unwrap().map(|holder| holder.owner), Some(successor.owner()));
             told
         });
-        println!("{}: {TIMES} holders overtaken while stopped, all knew; loss told after {worst:?} at worst", subject.name);
+        println!(
+            "{}: {TIMES} holders overtaken while stopped, all knew; loss told after {worst:?} at worst",
+            subject.name
+        );
     }
 }
 
@@ -223,7 +236,8 @@ fn processes_that_share_a_lock_all_get_on_and_exclude_each_other() {
 /// Every way of ending a process that has just dropped a guard whose release takes a while.
 #[test]
 fn a_release_that_takes_a_while_is_done_before_the_process_ends() {
-    for how in ["return", "exit", "async-return", "async-exit", "worker", "current-thread", "thread", "panic"] {
+    for how in ["return", "exit", "async-return", "async-exit", "worker", "current-thread", "thread", "panic"]
+    {
         for _ in 0..5 {
             let scratch = Scratch::new("exit");
             let released = scratch.path().join("released");

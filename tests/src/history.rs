@@ -141,7 +141,8 @@ mod tests {
 
     #[test]
     fn a_good_history_is_good() {
-        let text = "A 1 7 10 1000\nR 1 7 20 1000\nA 2 8 21 1000\nR 2 8 30 1000\nA 5 7 30 1000\nR 5 7 31 1000\n";
+        let text =
+            "A 1 7 10 1000\nR 1 7 20 1000\nA 2 8 21 1000\nR 2 8 30 1000\nA 5 7 30 1000\nR 5 7 31 1000\n";
         assert_eq!(wrong(text), []);
         assert_eq!(History::parse(text).holds.len(), 3);
     }

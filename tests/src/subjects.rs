@@ -13,7 +13,12 @@ use crate::scratch::Scratch;
 
 /// Every backend, each on a store of its own that lasts as long as the subject.
 pub fn subjects() -> Vec<Subject> {
-    vec![memory(), file(), leases("leases", Leases::new()), leases("leases-notifying", Leases::new().notifying())]
+    vec![
+        memory(),
+        file(),
+        leases("leases", Leases::new()),
+        leases("leases-notifying", Leases::new().notifying()),
+    ]
 }
 
 /// `memory://`
@@ -64,6 +69,7 @@ pub fn holder(url: &str) -> Command {
 /// Where it is: cargo builds it beside the tests.
 pub fn holder_path() -> PathBuf {
     let this = std::env::current_exe().unwrap();
-    let found = this.ancestors().skip(1).map(|directory| directory.join("holder")).find(|path| path.is_file());
+    let found =
+        this.ancestors().skip(1).map(|directory| directory.join("holder")).find(|path| path.is_file());
     found.expect("cargo builds the program `holder` before the tests")
 }

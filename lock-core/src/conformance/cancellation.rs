@@ -156,7 +156,8 @@ async fn a_panic_releases(test: Test) {
             assert!(catch_unwind(AssertUnwindSafe(body)).map(|result: crate::Result<()>| result).is_err());
         }
         Side::Async => {
-            let mut call = pin!(lock.with_async(async |_| -> () { std::panic::resume_unwind(Box::new("on purpose")) }));
+            let mut call =
+                pin!(lock.with_async(async |_| -> () { std::panic::resume_unwind(Box::new("on purpose")) }));
             let ended = std::future::poll_fn(|context| {
                 match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(context))) {
                     Ok(std::task::Poll::Pending) => std::task::Poll::Pending,

@@ -88,9 +88,7 @@ impl Helper {
             }
             ["held", name] => Ok(self.guard(name).is_held().to_string()),
             ["owner", name] => Ok(self.guards.remove(name).map(Guard::into_owner).unwrap().to_string()),
-            ["watch", name, gap] => {
-                Ok(watch(self.guard(name), millis(gap)))
-            }
+            ["watch", name, gap] => Ok(watch(self.guard(name), millis(gap))),
             ["loop", key, path, times, pause] => self.write_history(key, path, times, pause),
             ["many", count] => self.hold_many(count.parse().unwrap()),
             _ => panic!("not a command: {command:?}"),
@@ -182,8 +180,7 @@ fn watch(guard: &Guard, gap: Duration) -> String {
 fn note(mut history: &File, what: &str, guard: &Guard) {
     let now = Moment::now();
     let until = now.after(guard.remaining()).as_nanos();
-    let line =
-        format!("{what} {} {} {} {until}\n", guard.fencing_token(), process::id(), now.as_nanos());
+    let line = format!("{what} {} {} {} {until}\n", guard.fencing_token(), process::id(), now.as_nanos());
     history.write_all(line.as_bytes()).unwrap();
 }
 

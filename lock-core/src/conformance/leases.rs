@@ -176,7 +176,10 @@ impl Store {
         let until = Moment::now().after(request.ttl.get());
         match &record.lease {
             Some((lease, ends)) if !ends.has_passed() && lease.owner != request.owner => {
-                return Attempt::Held { holder: Some(Box::new(describe(lease, *ends))), free_in: Some(ends.until()) };
+                return Attempt::Held {
+                    holder: Some(Box::new(describe(lease, *ends))),
+                    free_in: Some(ends.until()),
+                };
             }
             Some((lease, ends)) if !ends.has_passed() => {
                 let lease = Lease { ttl: request.ttl, ..lease.clone() };
@@ -193,7 +196,9 @@ impl Store {
 
     fn renew(&self, lease: &Lease, ttl: Ttl) -> bool {
         let mut records = self.records();
-        let Some(record) = records.get_mut(&lease.key).filter(|record| record.is_of(lease)) else { return false };
+        let Some(record) = records.get_mut(&lease.key).filter(|record| record.is_of(lease)) else {
+            return false;
+        };
         let until = Moment::now().after(ttl.get());
         if let Some((_, ends)) = &mut record.lease {
             *ends = until.max(*ends);
@@ -263,7 +268,9 @@ impl Backend for Leases {
     }
 
     fn held<'a>(&'a self, prefix: &'a str) -> Answer<'a, Vec<Holder>> {
-        Box::pin(self.travel(Operation::Other, move |store| store.held(|key| key.as_str().starts_with(prefix))))
+        Box::pin(
+            self.travel(Operation::Other, move |store| store.held(|key| key.as_str().starts_with(prefix))),
+        )
     }
 
     fn force_release<'a>(&'a self, key: &'a Key) -> Answer<'a, bool> {

@@ -185,7 +185,9 @@ async fn names_that_differ(test: Test) {
     ];
     let mut guards = Vec::new();
     for name in &names {
-        guards.push(test.try_acquire(&locker.lock(name)).await.unwrap().unwrap_or_else(|| panic!("{name} held")));
+        guards.push(
+            test.try_acquire(&locker.lock(name)).await.unwrap().unwrap_or_else(|| panic!("{name} held")),
+        );
     }
     let client = test.client();
     for (name, guard) in names.iter().zip(&guards) {
@@ -300,9 +302,8 @@ async fn a_nested_call_is_told(test: Test) {
             assert!(trying.unwrap().is_none() && other.is_ok());
         }
         Side::Async => {
-            let inner = lock.with_async(async |_| {
-                (lock.acquire_async().await, lock.try_acquire_async().await)
-            });
+            let inner =
+                lock.with_async(async |_| (lock.acquire_async().await, lock.try_acquire_async().await));
             let (waiting, trying) = inner.await.unwrap();
             assert!(matches!(waiting, Err(Error::WouldDeadlock { .. })), "{waiting:?}");
             assert!(trying.unwrap().is_none());

@@ -14,7 +14,11 @@ pub(super) const CASES: &[Case] = &[
     case!("other keys are independent", nothing, other_keys_are_independent),
     case!("a released lock is acquired again", nothing, acquired_again_after_release),
     case!("a release by somebody else changes nothing and says so", nothing, release_by_somebody_else),
-    case!("the lease ends after its ttl: not before, and at most a retry interval later", nothing, ends_after_ttl),
+    case!(
+        "the lease ends after its ttl: not before, and at most a retry interval later",
+        nothing,
+        ends_after_ttl
+    ),
     case!("a bounded wait ends in time, without the lock", nothing, a_bounded_wait_ends_in_time),
     case!("the owner's token is what is stored", nothing, the_owner_is_stored),
     case!("`with` holds during its body and frees after", nothing, with_holds_during),
@@ -156,7 +160,8 @@ async fn holders_are_listed(test: Test) {
         test.acquire(&test.client().lock("b c")).await.unwrap(),
     ];
     test.release(&test.acquire(&locker.lock("d")).await.unwrap()).await.unwrap();
-    let mut keys: Vec<_> = test.held(&locker).await.unwrap().iter().map(|held| held.key.to_string()).collect();
+    let mut keys: Vec<_> =
+        test.held(&locker).await.unwrap().iter().map(|held| held.key.to_string()).collect();
     keys.sort();
     assert_eq!(keys, guards.each_ref().map(|guard| guard.key().to_owned()));
 }

@@ -12,14 +12,49 @@ pub(super) const CASES: &[Case] = &[
     case!("another process is refused", across_processes, another_process_is_refused, processes),
     case!("a waiter is woken by a release in another process", across_processes, woken_by_another, processes),
     case!("a waiter in another process is woken by a release", across_processes, another_is_woken, processes),
-    case!("a killed holder's lock is free in time, and a waiter has it", across_processes, a_killed_holder, processes),
+    case!(
+        "a killed holder's lock is free in time, and a waiter has it",
+        across_processes,
+        a_killed_holder,
+        processes
+    ),
     case!("tokens increase over a kill", across_processes, tokens_over_a_kill, processes),
-    case!("a stopped holder that is bound to its lock is never overtaken", bound_across_processes, stopped_and_bound, processes),
-    case!("a stopped holder whose lease ended knows it at its first instruction", across_processes, stopped_and_overtaken, processes),
-    case!("a guard dropped just before the process ends is released", across_processes, dropped_at_the_end, processes),
-    case!("a process that ends without dropping its guard frees it in time", across_processes, never_dropped, processes),
-    case!("a lease is handed over to another process", hand_over_across_processes, handed_to_another, processes),
-    case!("ten thousand keys take a constant number of threads", across_processes, ten_thousand_keys, processes),
+    case!(
+        "a stopped holder that is bound to its lock is never overtaken",
+        bound_across_processes,
+        stopped_and_bound,
+        processes
+    ),
+    case!(
+        "a stopped holder whose lease ended knows it at its first instruction",
+        across_processes,
+        stopped_and_overtaken,
+        processes
+    ),
+    case!(
+        "a guard dropped just before the process ends is released",
+        across_processes,
+        dropped_at_the_end,
+        processes
+    ),
+    case!(
+        "a process that ends without dropping its guard frees it in time",
+        across_processes,
+        never_dropped,
+        processes
+    ),
+    case!(
+        "a lease is handed over to another process",
+        hand_over_across_processes,
+        handed_to_another,
+        processes
+    ),
+    case!(
+        "ten thousand keys take a constant number of threads",
+        across_processes,
+        ten_thousand_keys,
+        processes
+    ),
 ];
 
 /// How long a dead holder's lock may stay taken.

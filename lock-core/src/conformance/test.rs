@@ -198,13 +198,12 @@ impl Test {
         let (answer, result) = oneshot::channel();
         self.executor.spawn(Box::pin(async move {
             let mut part = pin!(part);
-            let ended = poll_fn(|context| {
-                match catch_unwind(AssertUnwindSafe(|| part.as_mut().poll(context))) {
+            let ended =
+                poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| part.as_mut().poll(context))) {
                     Ok(Poll::Pending) => Poll::Pending,
                     Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
                     Err(panic) => Poll::Ready(Err(panic)),
-                }
-            });
+                });
             // A case that has failed already does not wait for its parts.
             drop(answer.send(ended.await));
         }));

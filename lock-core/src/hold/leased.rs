@@ -155,7 +155,11 @@ impl Leased {
                 return false;
             }
             match self.deadline.compare_exchange(deadline, PASSED, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return true,
+                Ok(_) => {
+                    // A timer that was just being set when the process was stopped, or the machine suspended, is late.
+                    self.lost.fire();
+                    return true;
+                }
                 Err(moved) => deadline = moved,
             }
         }

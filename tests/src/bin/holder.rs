@@ -43,8 +43,9 @@ fn show(lock: &lock::Lock) -> Result<String, Error> {
 /// Acquires many locks, and then one more after all of them were released.
 fn open_many(url: &str, count: u32) -> Result<String, Error> {
     let locker = Locker::open(url)?;
-    let held: Result<Vec<_>, Error> =
-        (0..count).map(|number| locker.lock(format!("many-{number}")).wait(Duration::from_secs(1)).acquire()).collect();
+    let held: Result<Vec<_>, Error> = (0..count)
+        .map(|number| locker.lock(format!("many-{number}")).wait(Duration::from_secs(1)).acquire())
+        .collect();
     let said = held.map(|held| held.len().to_string()).unwrap_or_else(|error| error.to_string());
     drop(locker.lock("afterwards").acquire()?);
     Ok(format!("{said}\t{:?}", locker.held().map(|held| held.len())))
