@@ -104,6 +104,8 @@ pub struct Request {
     pub ttl: Ttl,
     /// Alone, or together with whom.
     pub mode: Mode,
+    /// Whether the caller can wait: where others wait already, they may be served first.
+    pub give_way: bool,
     /// How many fencing tokens to reserve for hand-overs inside this process; a backend may reserve fewer.
     pub reserve: u32,
 }
@@ -111,7 +113,7 @@ pub struct Request {
 impl Request {
     /// A request for the key alone, with one fencing token.
     pub const fn exclusive(key: Key, owner: Owner, ttl: Ttl) -> Self {
-        Self { key, owner, ttl, mode: Mode::Exclusive, reserve: 1 }
+        Self { key, owner, ttl, mode: Mode::Exclusive, give_way: false, reserve: 1 }
     }
 }
 

@@ -39,6 +39,11 @@ impl Moment {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
+    /// How long ago this moment was; zero if it is still to come.
+    pub(crate) fn until_now(self) -> Duration {
+        Self::now().since(self)
+    }
+
     pub(crate) fn has_passed(self) -> bool {
         self != Self::NEVER && Self::now() >= self
     }

@@ -11,7 +11,7 @@ use std::{
     future::{Future, poll_fn},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Instant,
 };
 
@@ -79,6 +79,7 @@ async fn acquire(
     };
     let mut request = Request::exclusive(target.key().clone(), owner, options.ttl);
     request.mode = options.mode;
+    request.give_way = options.patience != Patience::None;
     let mut search = Search::new(Arc::clone(backend), request, turn, options, deadline, caller);
     if backend.capabilities().immediate {
         match search.look_here() {
@@ -172,7 +173,15 @@ async fn take_turn(
 fn local_holder(target: &Target) -> Option<Box<Holder>> {
     match target.locker.store() {
         Store::Memory(queue) => memory::holder(queue, &target.key).map(Box::new),
-        Store::Backend(..) => None,
+        // Not worth a round trip.
+        Store::Backend(_, backend) if !backend.capabilities().immediate => None,
+        Store::Backend(_, backend) => {
+            let mut asked = backend.holder(target.key());
+            match asked.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(Ok(holder)) => holder.map(Box::new),
+                Poll::Ready(Err(_)) | Poll::Pending => None,
+            }
+        }
     }
 }
 

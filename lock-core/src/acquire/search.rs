@@ -267,9 +267,8 @@ impl Drop for Search {
             }
             let held = match answer {
                 Some(Ok(Attempt::Granted(_))) => true,
-                Some(Ok(Attempt::Held { .. })) => doubtful,
                 Some(Err(fault)) => doubtful || fault.may_have_executed(),
-                None => doubtful,
+                Some(Ok(Attempt::Held { .. })) | None => doubtful,
             };
             if held {
                 let lease = Lease::new(request.key, request.owner, 0, request.ttl);

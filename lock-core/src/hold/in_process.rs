@@ -102,11 +102,10 @@ impl InProcess {
     }
 
     pub(super) fn release(&self) -> Result<()> {
-        if self.is_over() {
+        let was_held = self.is_held();
+        if self.over.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        let was_held = self.is_held();
-        self.over.store(true, Ordering::Release);
         // Also when it is too late for the guard: what is left of its turn is of no use to anybody.
         let was_ours = self.queue().leave(&self.target.key, self.turn);
         if was_held && was_ours { Ok(()) } else { Err(self.lost()) }

@@ -312,30 +312,33 @@ impl Drop for Leaving<'_> {
     }
 }
 
-/// Gives a lease back, trying again for a moment where the store fails: the owner is checked, so that it does no harm.
+/// Gives a lease back: the owner is checked, so that it does no harm if it is somebody else's by now.
 pub(crate) async fn give_back(backend: &dyn Backend, lease: &Lease) -> Result<bool, Fault> {
+    // What is done at its first poll may be polled outside of any runtime, where there are no timers.
+    let answer = if backend.capabilities().immediate {
+        backend.release(lease).await
+    } else {
+        limited(CALL_LIMIT, persistently(backend, lease)).await
+    };
+    if let Err(fault) = &answer {
+        tracing::warn!(key = %lease.key, error = %fault, "release failed; the lease ends by its ttl");
+    }
+    answer
+}
+
+/// Tries again for a moment where the store fails.
+async fn persistently(backend: &dyn Backend, lease: &Lease) -> Result<bool, Fault> {
     const TRIES: u32 = 3;
     const PAUSE: Duration = Duration::from_millis(50);
-    let immediate = backend.capabilities().immediate;
     let mut tries = 1;
     loop {
-        // A release that is done at its first poll may be polled outside of any runtime, where there are no timers.
-        let answer = if immediate {
-            backend.release(lease).await
-        } else {
-            limited(CALL_LIMIT, backend.release(lease)).await
-        };
-        match answer {
-            Err(fault) if tries < TRIES && !immediate => {
+        match backend.release(lease).await {
+            Err(fault) if tries < TRIES => {
                 tracing::debug!(key = %lease.key, error = %fault, tries, "release failed, trying again");
                 tokio::time::sleep(PAUSE * tries).await;
                 tries += 1;
             }
-            Err(fault) => {
-                tracing::warn!(key = %lease.key, error = %fault, "release failed; the lease ends by its ttl");
-                return Err(fault);
-            }
-            Ok(released) => return Ok(released),
+            answer => return answer,
         }
     }
 }

@@ -165,8 +165,8 @@ impl Queue {
     /// Ends somebody's turn: its lease ended without its doing. `false`: it was over already.
     pub(crate) fn expel(&self, key: &Hashed, turn: Option<Turn>) -> bool {
         let mut entries = self.entries(key);
-        let concerns = |entry: &&mut Entry| turn.is_none_or(|turn| entry.turn == turn);
-        if entries.held.get_mut(key).filter(concerns).is_none() {
+        let Some(current) = entries.held.get(key).map(|entry| entry.turn) else { return false };
+        if turn.is_some_and(|turn| turn != current) {
             return false;
         }
         let (waker, lost) = Self::pass_on(&mut entries, key);

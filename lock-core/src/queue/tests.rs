@@ -14,10 +14,8 @@ fn queue() -> (Arc<Queue>, Hashed) {
 }
 
 fn given(seat: Seat) -> Turn {
-    match seat {
-        Seat::Given(turn) => turn,
-        Seat::Taken { .. } => panic!("the turn was taken"),
-    }
+    let Seat::Given(turn) = seat else { unreachable!("the turn was taken") };
+    turn
 }
 
 #[test]

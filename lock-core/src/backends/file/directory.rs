@@ -68,11 +68,11 @@ impl Directory {
     pub(super) fn open(&self, key: &Key) -> io::Result<Opened> {
         let flags = OFlags::RDWR | OFlags::CREATE;
         let name = file_name(key);
-        match self.open_at(&*self.opened()?, &name, flags) {
+        match Self::open_at(&*self.opened()?, &name, flags) {
             // The directory was removed since it was opened.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.forget();
-                self.open_at(&*self.opened()?, &name, flags)
+                Self::open_at(&*self.opened()?, &name, flags)
             }
             opened => opened,
         }
@@ -89,19 +89,19 @@ impl Directory {
     }
 
     fn open_if_there(&self, name: &str, access: OFlags) -> io::Result<Option<Opened>> {
-        match self.open_at(&*self.opened()?, name, access) {
+        match Self::open_at(&*self.opened()?, name, access) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             opened => opened.map(Some),
         }
     }
 
-    fn open_at(&self, directory: &OwnedFd, name: &str, access: OFlags) -> io::Result<Opened> {
+    fn open_at(directory: &OwnedFd, name: &str, access: OFlags) -> io::Result<Opened> {
         // Without blocking: something else of that name, a pipe, would make us wait for its other end.
         let flags = access | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let opened = fs::openat(directory, name, flags, Mode::RUSR | Mode::WUSR);
-        let file = File::from(opened.map_err(|error| self.explain(name, error))?);
+        let file = File::from(opened.map_err(|error| Self::explain(name, error))?);
         if file.metadata()?.is_file() {
-            Ok(Opened(file))
+            Ok(Opened::new(file))
         } else {
             Err(io::Error::other(format!(
                 "{name:?} in it is not a file; what is not a lock's does not belong there"
@@ -109,7 +109,7 @@ impl Directory {
         }
     }
 
-    fn explain(&self, name: &str, error: Errno) -> io::Error {
+    fn explain(name: &str, error: Errno) -> io::Error {
         let explained = match error {
             Errno::ISDIR => "is a directory, where the file of a lock is to be",
             Errno::LOOP => "is a symbolic link, which is not followed",
@@ -135,7 +135,7 @@ impl Directory {
             Err(error) => Some(Err(io::Error::from(error))),
         });
         Ok(names.filter_map(move |name| {
-            let opened = name.and_then(|name| match self.open_at(&directory, &name, OFlags::RDONLY) {
+            let opened = name.and_then(|name| match Self::open_at(&directory, &name, OFlags::RDONLY) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
                 opened => opened.map(Some),
             });

@@ -8,11 +8,14 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::record::Record;
+use super::{
+    record::{BELL, MARK, Record},
+    streak::Streak,
+};
 use crate::{
     backend::Tell,
     key::Key,
-    lease::{Lease, Owner},
+    lease::{Holder, Lease, Owner},
 };
 
 /// How many released files stay open. Opening one again takes as long as all the rest of an acquire.
@@ -20,12 +23,20 @@ const IDLE: usize = 32;
 
 /// The file of a key, open for reading, and where it is to be locked, for writing.
 #[derive(Debug)]
-pub(super) struct Opened(pub(super) File);
+pub(super) struct Opened {
+    file: File,
+    /// How this process has used it lately.
+    pub(super) streak: Streak,
+}
 
 impl Opened {
+    pub(super) fn new(file: File) -> Self {
+        Self { file, streak: Streak::default() }
+    }
+
     /// `false`: somebody has it.
     pub(super) fn try_lock(&self) -> io::Result<bool> {
-        match self.0.try_lock() {
+        match self.file.try_lock() {
             Ok(()) => Ok(true),
             Err(TryLockError::WouldBlock) => Ok(false),
             Err(TryLockError::Error(error)) => Err(error),
@@ -34,37 +45,50 @@ impl Opened {
 
     /// Not left to closing: a forked child would keep the lock.
     pub(super) fn unlock(&self) -> io::Result<()> {
-        self.0.unlock()
+        self.file.unlock()
     }
 
     /// Wakes those who wait for the lock in other processes. Only after [`unlock`](Self::unlock).
     pub(super) fn ring(&self) -> io::Result<()> {
-        self.0.write_all_at(b"#", 0)
+        self.file.write_all_at(BELL.0, BELL.1)
+    }
+
+    /// Lets those who take the lock again and again know that somebody waits for it.
+    pub(super) fn mark_awaited(&self) -> io::Result<()> {
+        self.file.write_all_at(MARK.0, MARK.1)
     }
 
     /// Whether the file still has its name in the directory.
     pub(super) fn is_linked(&self) -> io::Result<bool> {
-        Ok(self.0.metadata()?.nlink() > 0)
+        Ok(self.file.metadata()?.nlink() > 0)
     }
 
     pub(super) fn read(&self) -> io::Result<Record> {
         let mut bytes = [0; 512];
-        let length = self.0.read_at(&mut bytes, 0)?;
+        let length = self.file.read_at(&mut bytes, 0)?;
         if length < bytes.len() || bytes.contains(&b'\n') {
             return Ok(Record::from_bytes(&bytes[..length]).unwrap_or_default());
         }
         let mut all = vec![0; 16 * 1024];
-        let length = self.0.read_at(&mut all, 0)?;
+        let length = self.file.read_at(&mut all, 0)?;
         Ok(Record::from_bytes(&all[..length]).unwrap_or_default())
     }
 
     pub(super) fn write(&self, record: &Record) -> io::Result<()> {
-        self.0.write_all_at(record.to_line().as_bytes(), 0)
+        self.file.write_all_at(record.to_line().as_bytes(), 0)
+    }
+
+    /// Who holds the lock, or for whom it is kept.
+    pub(super) fn holder(&self) -> io::Result<Option<Holder>> {
+        let record = self.read()?;
+        let kept_for = record.parked_for();
+        let taken = kept_for.is_some() || self.is_locked_by_somebody(record.host())?;
+        Ok(if taken { record.holder(kept_for) } else { None })
     }
 
     /// Whether any process has the file locked, without getting in its way.
-    pub(super) fn is_locked_by_somebody(&self, host: &str) -> io::Result<bool> {
-        let inode = format!(":{} ", self.0.metadata()?.ino());
+    fn is_locked_by_somebody(&self, host: &str) -> io::Result<bool> {
+        let inode = format!(":{} ", self.file.metadata()?.ino());
         match std::fs::read_to_string("/proc/locks") {
             Ok(locks) if locks.lines().any(|lock| lock.contains("FLOCK") && lock.contains(&inode)) => {
                 Ok(true)
@@ -77,8 +101,8 @@ impl Opened {
 
     /// Takes the lock for a moment, together with others who look.
     fn probe(&self) -> io::Result<bool> {
-        match self.0.try_lock_shared() {
-            Ok(()) => self.0.unlock().map(|()| false),
+        match self.file.try_lock_shared() {
+            Ok(()) => self.file.unlock().map(|()| false),
             Err(TryLockError::WouldBlock) => Ok(true),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -89,6 +113,7 @@ impl Opened {
 struct Hold {
     lease: Lease,
     file: Opened,
+    record: Record,
     tell: Option<Tell>,
 }
 
@@ -100,8 +125,13 @@ pub(super) struct Held {
 }
 
 impl Held {
-    pub(super) fn insert(&self, lease: Lease, file: Opened) {
-        lock(&self.held).insert(lease.key.clone(), Hold { lease, file, tell: None });
+    pub(super) fn insert(&self, lease: Lease, file: Opened, record: Record) {
+        lock(&self.held).insert(lease.key.clone(), Hold { lease, file, record, tell: None });
+    }
+
+    /// The holder of a key, if it is this process by this locker.
+    pub(super) fn holder(&self, key: &Key) -> Option<Holder> {
+        lock(&self.held).get(key).and_then(|hold| hold.record.holder(None))
     }
 
     /// The lease that `owner` has on `key` already.

@@ -22,6 +22,7 @@
 mod directory;
 mod held;
 mod record;
+mod streak;
 mod watch;
 
 use std::{fmt, io, path::PathBuf, sync::Arc};
@@ -85,35 +86,55 @@ impl File {
         if let Some(lease) = self.held.lease_of(&request.key, &request.owner) {
             return Ok(Attempt::Granted(lease));
         }
-        let (file, last) = match self.lock(request)? {
+        let (mut file, last) = match self.lock(request)? {
             Ok(locked) => locked,
             Err(attempt) => return Ok(attempt),
         };
         if let Some(parked) = last.parked(&request.owner) {
-            self.put_back(request, file)?;
             let holder = last.holder(Some(parked)).map(Box::new);
+            self.leave(request, file)?;
             return Ok(Attempt::Held { holder, free_in: Some(parked) });
         }
-        let token = last.next_token(clock::unix_micros());
-        self.take(request, file, token)
+        let waited = self.watcher.is_waiting(request);
+        if request.give_way
+            && last.awaited
+            && let Some(courtesy) = file.streak.gives_way(waited, last.token)
+        {
+            self.leave(request, file)?;
+            return Ok(Attempt::Held { holder: None, free_in: Some(courtesy) });
+        }
+        // The first of a streak clears the mark: who still waits sees it cleared, and makes it again.
+        let awaited = last.awaited && !file.streak.granted(waited);
+        self.take(request, file, last.next_token(clock::unix_micros()), awaited)
     }
 
     /// The lock and what its file said, or who has it.
     fn lock(&self, request: &Request) -> io::Result<Result<(Opened, Record), Attempt>> {
         // The file may have been replaced between opening and locking: then it has no name any more.
         for _ in 0..16 {
-            let file = match self.watcher.take(request) {
+            let mut file = match self.watcher.take(request) {
                 Some(file) => file,
                 None => match self.held.idle(&request.key) {
                     Some(file) => file,
                     None => self.directory.open(&request.key)?,
                 },
             };
+            if request.give_way
+                && let Some(attempt) = Self::courtesy(&mut file)?
+            {
+                self.set_aside(request, file);
+                return Ok(Err(attempt));
+            }
             if !file.try_lock()? {
                 if file.is_linked()? {
-                    let holder = file.read()?.holder(None).map(Box::new);
+                    let record = file.read()?;
+                    if !record.awaited && self.watcher.is_waiting(request) {
+                        file.mark_awaited()?;
+                    }
+                    let free_in = record.parked_for();
+                    let holder = record.holder(free_in).map(Box::new);
                     self.set_aside(request, file);
-                    return Ok(Err(Attempt::Held { holder, free_in: None }));
+                    return Ok(Err(Attempt::Held { holder, free_in }));
                 }
             } else if file.is_linked()? {
                 let last = file.read()?;
@@ -124,20 +145,37 @@ impl File {
         Err(io::Error::other("the lock's file is being replaced again and again"))
     }
 
-    fn take(&self, request: &Request, file: Opened, token: u64) -> io::Result<Attempt> {
-        let record = Record::of(request, token);
+    /// A lock that is not even tried, as others are to go first.
+    fn courtesy(file: &mut Opened) -> io::Result<Option<Attempt>> {
+        let Some((since, left)) = file.streak.courtesy() else { return Ok(None) };
+        if file.read()?.token == since {
+            return Ok(Some(Attempt::Held { holder: None, free_in: Some(left) }));
+        }
+        file.streak.end_courtesy();
+        Ok(None)
+    }
+
+    fn take(&self, request: &Request, file: Opened, token: u64, awaited: bool) -> io::Result<Attempt> {
+        let mut record = Record::of(request, token);
+        record.awaited = awaited;
         if let Err(error) = file.write(&record) {
             file.unlock()?;
             return Err(error);
         }
         let lease = Lease::new(request.key.clone(), request.owner.clone(), token, request.ttl);
-        self.held.insert(lease.clone(), file);
+        self.held.insert(lease.clone(), file, record);
         Ok(Attempt::Granted(lease))
     }
 
-    /// A lock that is not to be had after all.
-    fn put_back(&self, request: &Request, file: Opened) -> io::Result<()> {
+    /// Leaves a lock to others that was had only for a look.
+    ///
+    /// Waiters that just failed to have it because of us are woken, unless we wait as well: then we look again in
+    /// time, or are heard when we stop waiting, and would wake ourselves.
+    fn leave(&self, request: &Request, file: Opened) -> io::Result<()> {
         file.unlock()?;
+        if !self.watcher.is_waiting(request) {
+            file.ring()?;
+        }
         self.set_aside(request, file);
         Ok(())
     }
@@ -173,37 +211,30 @@ impl File {
             Err(attempt) => return Ok(Some(attempt)),
         };
         match last.parked_by(&request.owner) {
-            Parked::Mine => self.take(request, file, last.token).map(Some),
+            Parked::Mine => self.take(request, file, last.token, last.awaited).map(Some),
             Parked::Others(free_in) => {
-                file.unlock()?;
+                self.leave(request, file)?;
                 let holder = last.holder(Some(free_in)).map(Box::new);
                 Ok(Some(Attempt::Held { holder, free_in: Some(free_in) }))
             }
-            Parked::Not => file.unlock().map(|()| None),
+            Parked::Not => self.leave(request, file).map(|()| None),
         }
     }
 
     fn find_holder(&self, key: &Key) -> io::Result<Option<Holder>> {
+        if let Some(holder) = self.held.holder(key) {
+            return Ok(Some(holder));
+        }
         match self.directory.look_at(key)? {
-            Some(file) => self.describe(&file),
+            Some(file) => file.holder(),
             None => Ok(None),
         }
-    }
-
-    fn describe(&self, file: &Opened) -> io::Result<Option<Holder>> {
-        let record = file.read()?;
-        if let Some(left) = record.parked_for() {
-            return Ok(record.holder(Some(left)));
-        }
-        if file.is_locked_by_somebody(record.host())? { Ok(record.holder(None)) } else { Ok(None) }
     }
 
     fn list(&self, prefix: &str) -> io::Result<Vec<Holder>> {
         let mut holders = Vec::new();
         for file in self.directory.all()? {
-            if let Some(holder) =
-                self.describe(&file?)?.filter(|holder| holder.key.as_str().starts_with(prefix))
-            {
+            if let Some(holder) = file?.holder()?.filter(|holder| holder.key.as_str().starts_with(prefix)) {
                 holders.push(holder);
             }
         }
@@ -213,7 +244,7 @@ impl File {
     /// Puts a fresh file in the place of the locked one; its holder keeps a lock on a file without a name.
     fn force(&self, key: &Key) -> io::Result<bool> {
         let Some(file) = self.directory.open_existing(key)? else { return Ok(false) };
-        if self.describe(&file)?.is_none() {
+        if file.holder()?.is_none() {
             return Ok(false);
         }
         let mut record = file.read()?;

@@ -1,12 +1,15 @@
 //! What stands in the file of a key: the last fencing token, and who took it.
 //!
 //! One line of text, `#lock/1 token owner pid since parked-until boot host key`, written by whoever has the lock,
-//! in one call. What a longer line left behind it is ignored. The first byte never changes: writing it again is the
-//! bell. A line that cannot be read counts as none, and the fencing token goes on from the clock.
+//! in one call. What a longer line left behind it is ignored. A line that cannot be read counts as none, and the
+//! fencing token goes on from the clock.
+//!
+//! Two bytes of it are written by others. The first is made a `!` by a waiter, so that one who takes the lock again
+//! and again knows of him. The second never changes: writing it once more is the bell.
 
 use std::{
     sync::OnceLock,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
@@ -18,7 +21,13 @@ use crate::{
     lease::{FencingToken, Holder, Owner},
 };
 
-const VERSION: &str = "#lock/1";
+const VERSION: &str = "lock/1";
+const NOT_AWAITED: char = '#';
+const AWAITED: char = '!';
+/// Where a waiter leaves its mark, and what it is.
+pub(super) const MARK: (&[u8], u64) = (b"!", 0);
+/// What is written where to wake those who wait.
+pub(super) const BELL: (&[u8], u64) = (b"l", 1);
 /// What an empty field is written as.
 const NOTHING: &str = "-";
 /// Fields are separated by spaces; the key stands last, and is free of line breaks by nature.
@@ -28,6 +37,8 @@ const FIELD: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'-');
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Record {
     pub(super) token: FencingToken,
+    /// Somebody waited for it when this was written.
+    pub(super) awaited: bool,
     owner: Option<Owner>,
     pid: u32,
     since: u64,
@@ -49,6 +60,7 @@ impl Record {
     pub(super) fn of(request: &Request, token: FencingToken) -> Self {
         Self {
             token,
+            awaited: false,
             owner: Some(request.owner.clone()),
             pid: std::process::id(),
             since: clock::unix_micros(),
@@ -112,7 +124,7 @@ impl Record {
         holder.fencing_token = Some(self.token);
         holder.host = Some(self.host.clone());
         holder.pid = Some(self.pid);
-        holder.acquired_at = Some(SystemTime::from(UNIX_EPOCH + Duration::from_micros(self.since)));
+        holder.acquired_at = Some(UNIX_EPOCH + Duration::from_micros(self.since));
         holder.expires_in = expires_in;
         Some(holder)
     }
@@ -123,7 +135,8 @@ impl Record {
             text => utf8_percent_encode(text, FIELD).to_string(),
         };
         format!(
-            "{VERSION} {} {} {} {} {} {} {} {}\n",
+            "{}{VERSION} {} {} {} {} {} {} {} {}\n",
+            if self.awaited { AWAITED } else { NOT_AWAITED },
             self.token,
             text(&self.owner.as_ref().map(ToString::to_string).unwrap_or_default()),
             self.pid,
@@ -145,8 +158,14 @@ impl Record {
             NOTHING => Some(String::new()),
             field => percent_decode_str(field).decode_utf8().ok().map(std::borrow::Cow::into_owned),
         };
-        (next()? == VERSION).then_some(())?;
+        let begin = next()?;
+        let awaited = match begin.strip_suffix(VERSION)?.chars().next()? {
+            AWAITED => true,
+            NOT_AWAITED => false,
+            _ => return None,
+        };
         Some(Self {
+            awaited,
             token: next()?.parse().ok()?,
             owner: match text(next()?)?.as_str() {
                 "" => None,

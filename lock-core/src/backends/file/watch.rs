@@ -54,6 +54,11 @@ impl Waiting {
 }
 
 impl Watcher {
+    /// Whether a request has begun to wait.
+    pub(super) fn is_waiting(&self, request: &Request) -> bool {
+        self.waiting.all().contains_key(&request.owner)
+    }
+
     /// The file with which a request waits.
     pub(super) fn take(&self, request: &Request) -> Option<Opened> {
         self.waiting.all().get_mut(&request.owner).and_then(|waiter| waiter.file.take())
@@ -81,7 +86,10 @@ impl Watcher {
         held: &Arc<Held>,
     ) -> Option<Box<dyn Watch>> {
         let inotify = self.inotify.get(directory, held)?;
-        let file = directory.open(&request.key).ok()?;
+        let file = match held.idle(&request.key) {
+            Some(file) => file,
+            None => directory.open(&request.key).ok()?,
+        };
         let (subscription, bell) = inotify.subscribe(&directory.path_of(&request.key))?;
         self.waiting.all().insert(request.owner.clone(), Waiter { file: Some(file), subscription });
         Some(Box::new(inotify::Listening::new(
