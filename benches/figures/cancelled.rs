@@ -1,9 +1,6 @@
 //! What waits that were given up leave behind.
 
-use std::{
-    pin::pin,
-    task::{Context, Poll, Waker},
-};
+use std::task::{Context, Waker};
 
 use benches::{
     Result,
@@ -21,13 +18,8 @@ pub(crate) fn measure(_: Effort) -> Result<Vec<Row>> {
     let lockable = LockPool::<u32>::new();
     for number in 0..WAITS {
         let lock = locker.lock(format!("key:{number}"));
-        let held = lock.acquire()?;
-        give_up(lock.acquire_async())?;
-        drop(held);
-
-        let held = lockable.blocking_lock(number);
-        give_up(lockable.async_lock(number))?;
-        drop(held);
+        given_up(lock.acquire()?, lock.acquire_async())?;
+        given_up(lockable.blocking_lock(number), lockable.async_lock(number))?;
     }
     let (ours, theirs) = (locker.waiting_or_held(), lockable.num_locked());
     let value = f64::from(u32::try_from(ours)?);
@@ -41,10 +33,11 @@ pub(crate) fn measure(_: Effort) -> Result<Vec<Row>> {
     Ok(vec![row])
 }
 
-/// Waits for a moment, then no more.
-fn give_up<F: Future>(waiting: F) -> Result {
-    match pin!(waiting).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Pending => Ok(()),
-        Poll::Ready(_) => Err("a held lock was had by another".into()),
-    }
+/// A wait that is given up just when its turn has come: nobody else will clean up behind it.
+fn given_up<G, F: Future>(held: G, waiting: F) -> Result {
+    let mut waiting = Box::pin(waiting);
+    let begun = waiting.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    drop(held);
+    drop(waiting);
+    if begun.is_ready() { Err("a held lock was had by another".into()) } else { Ok(()) }
 }
