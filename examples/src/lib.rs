@@ -1,1 +1,11 @@
-//! Placeholder.
+//! One idea per example, each runnable as it stands: `cargo run --example quickstart`.
+//!
+//! | example | shows |
+//! |---|---|
+//! | `quickstart` | eight processes, one file of accounts: without a lock, then under `#[lock("ledger")]` |
+//! | `model` | locking one row by its key, and reloading it before it is changed |
+//! | `blocks` | `lock!` around a few lines, with a value, with `?`, with the guard, in async code |
+//! | `async_tasks` | tasks that wait, give up, and are told that their lease is gone |
+//! | `custom_backend` | a store of one's own behind the same locks |
+//!
+//! Each ends with a non-zero exit code if what it prints did not happen.

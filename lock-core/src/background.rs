@@ -8,7 +8,7 @@ use std::{
     future::Future,
     sync::{Arc, Condvar, Mutex, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -75,6 +75,12 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     Ok(handle()?.spawn(job))
+}
+
+/// Something that is ready at a moment, on any executor.
+pub(crate) fn alarm(at: Instant) -> Result<JoinHandle<()>, Error> {
+    // The timer is made inside the job: outside of it, it would belong to the caller's runtime, or to none.
+    spawn(async move { tokio::time::sleep_until(at.into()).await })
 }
 
 /// Like [`spawn`], for what must be done before the process ends: the end of the calling thread waits for it.

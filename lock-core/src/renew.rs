@@ -19,8 +19,7 @@ pub(crate) async fn keep(hold: Arc<Leased>, renew: bool) {
         let deadline = hold.deadline();
         let left = deadline.until();
         if left.is_zero() {
-            tracing::warn!(key = %hold.lease().key, "lock lost: its lease could not be kept in time");
-            return lose(&hold);
+            return lose(&hold, Loss::Late);
         }
         let due = if renew { left.saturating_sub(ttl * 2 / 3) } else { left };
         if !due.is_zero() {
@@ -29,10 +28,8 @@ pub(crate) async fn keep(hold: Arc<Leased>, renew: bool) {
         }
         match hold.renew_once(hold.lease().ttl, (ttl / 6).min(left)).await {
             Ok(true) => {}
-            Ok(false) => {
-                tracing::warn!(key = %hold.lease().key, "lock lost: somebody else may hold it");
-                return lose(&hold);
-            }
+            Ok(false) if hold.deadline().has_passed() => return lose(&hold, Loss::Late),
+            Ok(false) => return lose(&hold, Loss::Taken),
             Err(error) => {
                 tracing::debug!(key = %hold.lease().key, %error, "renewal failed, trying again");
                 tokio::time::sleep(pause.min(hold.deadline().until())).await;
@@ -41,18 +38,38 @@ pub(crate) async fn keep(hold: Arc<Leased>, renew: bool) {
     }
 }
 
+/// How a lease was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// It could not be kept in time: what is left of it is a margin, and what a late answer may add.
+    Late,
+    /// It is not ours any more.
+    Taken,
+}
+
 /// Tells that the lease is lost, and sees to it that nothing of it stays behind.
-pub(crate) fn lose(hold: &Arc<Leased>) {
+pub(crate) fn lose(hold: &Arc<Leased>, how: Loss) {
     if hold.end(Phase::Lost) != Phase::Held {
         return;
+    }
+    match how {
+        Loss::Late => {
+            tracing::warn!(key = %hold.lease().key, "lock lost: its lease could not be kept in time");
+        }
+        Loss::Taken => tracing::warn!(key = %hold.lease().key, "lock lost: somebody else may hold it"),
+    }
+    if how == Loss::Taken {
+        hold.leave();
     }
     hold.lost().fire();
     let bound = hold.backend().capabilities().bound_to_process;
     let end = Moment::now().after(hold.lease().ttl.margin());
     let hold = Arc::clone(hold);
     let job = async move {
-        // Its holder may still be at work: a lease is not cut short, only not left over.
-        tokio::time::sleep(end.until()).await;
+        if how == Loss::Late {
+            // Its holder may still be at work: a lease is not cut short, only not left over.
+            tokio::time::sleep(end.until()).await;
+        }
         if !bound {
             hold.leave();
         }

@@ -34,19 +34,7 @@ impl Parse for ModelType {
         for attr in input.attrs.iter().filter(|attr| attr.path().is_ident("model")) {
             attr.parse_nested_meta(|meta| read.set(&meta))?;
         }
-        let pk = match read.pk {
-            Some(pk) => pk,
-            None => parse_quote!(id),
-        };
-        if !fields.contains(&pk) {
-            let name = &input.ident;
-            let message = format!(
-                "`{name}` has no field `{}` for its primary key; name the field: `#[model(pk = number)]`",
-                pk.to_token_stream()
-            );
-            let span = if read.pk_given { pk.span() } else { input.ident.span() };
-            return Err(Error::new(span, message));
-        }
+        let pk = primary_key(&input.ident, read.pk, &fields)?;
         let default =
             || LitStr::new(&syn::ext::IdentExt::unraw(&input.ident).to_string(), input.ident.span());
         Ok(Self {
@@ -64,7 +52,6 @@ impl Parse for ModelType {
 struct Attributes {
     name: Option<LitStr>,
     pk: Option<Member>,
-    pk_given: bool,
     facade: Option<Path>,
 }
 
@@ -73,10 +60,7 @@ impl Attributes {
         let name = meta.path.require_ident()?.to_string();
         let twice = match name.as_str() {
             "name" => self.name.replace(meta.value()?.parse()?).is_some(),
-            "pk" => {
-                self.pk_given = true;
-                self.pk.replace(member(&meta.value()?.parse()?)?).is_some()
-            }
+            "pk" => self.pk.replace(member(&meta.value()?.parse()?)?).is_some(),
             "crate" => self.facade.replace(meta.value()?.call(Path::parse_mod_style)?).is_some(),
             _ => {
                 return Err(
@@ -86,6 +70,29 @@ impl Attributes {
         };
         if twice { Err(meta.error(format!("`{name}` is given twice"))) } else { Ok(()) }
     }
+}
+
+/// The field itself, so that a message about its type stands there.
+fn primary_key(model: &Ident, given: Option<Member>, fields: &[Member]) -> Result<Member> {
+    let wanted = given.clone().unwrap_or_else(|| parse_quote!(id));
+    if let Some(field) = fields.iter().find(|field| **field == wanted) {
+        return Ok(field.clone());
+    }
+    let names: Vec<String> = fields.iter().map(|field| format!("`{}`", field.to_token_stream())).collect();
+    let names = if names.is_empty() { "none: it has no fields".to_owned() } else { names.join(", ") };
+    Err(match given {
+        Some(given) => {
+            let message =
+                format!("`{model}` has no field `{}`; accepted are {names}", given.to_token_stream());
+            Error::new(given.span(), message)
+        }
+        None => Error::new(
+            model.span(),
+            format!(
+                "`{model}` has no field `id` for its primary key; name another by `#[model(pk = ..)]`; accepted are {names}"
+            ),
+        ),
+    })
 }
 
 /// `pk = id`, `pk = "id"`, or `pk = 0` in a tuple struct.

@@ -72,3 +72,47 @@ fn literal(name: &str, literal: &Lit) -> Result<Duration> {
         other => Err(refuse(&quote!(#other).to_string())),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use syn::parse_quote;
+
+    use super::*;
+
+    fn known(value: &Expr) -> Option<Duration> {
+        match DurationArg::new("wait", value) {
+            Ok(DurationArg::Known(duration)) => Some(duration),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn text_and_numbers_of_seconds_are_known() {
+        assert_eq!(known(&parse_quote!("1.5s")), Some(Duration::from_millis(1500)));
+        assert_eq!(known(&parse_quote!("2m 1s")), Some(Duration::from_secs(121)));
+        assert_eq!(known(&parse_quote!(3)), Some(Duration::from_secs(3)));
+        assert_eq!(known(&parse_quote!(0.25)), Some(Duration::from_millis(250)));
+        assert_eq!(known(&parse_quote!(0)), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn what_cannot_be_a_duration_is_refused() {
+        for value in [
+            parse_quote!("5"),
+            parse_quote!(""),
+            parse_quote!(-1),
+            parse_quote!(5u8),
+            parse_quote!(1e300),
+            parse_quote!('s'),
+        ] {
+            assert!(DurationArg::new("wait", &value).is_err());
+        }
+        assert!(DurationArg::positive("ttl", &parse_quote!("0s")).is_err());
+    }
+
+    #[test]
+    fn any_other_expression_is_left_to_the_program() {
+        assert!(matches!(DurationArg::new("wait", &parse_quote!(self.limit)), Ok(DurationArg::Later(_))));
+    }
+}

@@ -5,9 +5,13 @@ mod boxed;
 mod derive;
 mod function;
 mod key;
+mod location;
 mod request;
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+mod tests;
 mod unheld;
 
-pub(crate) use self::block::{Block, block};
+pub(crate) use self::block::block;
 pub(crate) use self::derive::derive;
 pub(crate) use self::function::function;

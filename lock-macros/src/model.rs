@@ -30,7 +30,7 @@ pub(crate) enum KeySource {
     },
     /// `key = EXPR`.
     Expr(Expr),
-    Model(ModelKey),
+    Model(Box<ModelKey>),
 }
 
 /// The key of a model.

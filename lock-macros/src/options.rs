@@ -83,7 +83,7 @@ pub(crate) fn lock_model(model: Option<Expr>, args: Args) -> Result<Call> {
         None => {}
     }
     let key = ModelKey { model, name: read.name, fields, refresh: read.refresh };
-    Ok(Call { key: KeySource::Model(key), ..read.call })
+    Ok(Call { key: KeySource::Model(Box::new(key)), ..read.call })
 }
 
 impl Options {
@@ -190,7 +190,7 @@ fn check_count(template: &Template, positional: &[Expr]) -> Result<()> {
     if let Some(extra) = positional.get(wanted) {
         let message = match wanted {
             0 => "the key has no `{}` for this value".to_owned(),
-            _ => format!("the key takes {wanted} by position, and this is one more"),
+            _ => format!("the key takes {wanted} values by position, and this is one more"),
         };
         return Err(Error::new(extra.span(), message));
     }
@@ -198,7 +198,7 @@ fn check_count(template: &Template, positional: &[Expr]) -> Result<()> {
         let given = positional.len();
         return Err(Error::new(
             template.span,
-            format!("the key takes {wanted} by position, and {given} are given"),
+            format!("the key takes {wanted} values by position; given: {given}"),
         ));
     }
     Ok(())

@@ -4,7 +4,10 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
-use syn::{GenericArgument, PathArguments, ReturnType, Signature, Type, TypeParamBound, parse_quote};
+use syn::{
+    GenericArgument, PathArguments, ReturnType, Signature, Type, TypeParamBound, parse_quote,
+    parse_quote_spanned,
+};
 
 /// The type a body evaluates to.
 pub(crate) struct Returned {
@@ -22,7 +25,9 @@ impl Returned {
     pub(crate) fn of(sig: &Signature) -> Self {
         match &sig.output {
             ReturnType::Default => {
-                Self { erased: parse_quote!(()), opaque: false, never: false, span: sig.ident.span() }
+                let span = sig.ident.span();
+                let erased = parse_quote_spanned!(Span::mixed_site().located_at(span)=> ());
+                Self { erased, opaque: false, never: false, span }
             }
             ReturnType::Type(_, returned) => Self::new(returned),
         }

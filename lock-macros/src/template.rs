@@ -190,3 +190,51 @@ fn at(tokens: TokenStream, span: Span) -> TokenStream {
     });
     located.collect()
 }
+
+#[cfg(test)]
+#[allow(clippy::panic, clippy::unwrap_used)]
+mod tests {
+    use quote::ToTokens;
+
+    use super::*;
+
+    fn parse(text: &str) -> Result<Vec<String>> {
+        let template = Template::parse(&LitStr::new(text, Span::call_site()))?;
+        let pieces = template.pieces.into_iter().map(|piece| match piece {
+            Piece::Text(text) => format!("text {text}"),
+            Piece::Value { value: Placeholder::Position(index), spec } => format!("position {index}{spec}"),
+            Piece::Value { value: Placeholder::Name(name), spec } => format!("name {name}{spec}"),
+            Piece::Value { value: Placeholder::Expr(value), spec } => {
+                format!("expr {}{spec}", value.to_token_stream())
+            }
+        });
+        Ok(pieces.collect())
+    }
+
+    #[test]
+    fn placeholders_by_name_by_position_and_by_expression() {
+        assert_eq!(parse("user:{id}").unwrap(), ["text user:", "name id"]);
+        assert_eq!(
+            parse("{}:{1:?}:{}").unwrap(),
+            ["position 0", "text :", "position 1:?", "text :", "position 1"]
+        );
+        assert_eq!(parse("{self.id:>5}").unwrap(), ["expr self . id:>5"]);
+        assert_eq!(
+            parse("{Self::ID}/{f(a, b::c)}").unwrap(),
+            ["expr Self :: ID", "text /", "expr f (a , b :: c)"]
+        );
+        assert_eq!(parse("{pair.0}").unwrap(), ["expr pair . 0"]);
+    }
+
+    #[test]
+    fn braces_that_stand_for_themselves() {
+        assert_eq!(parse("{{{a}}}").unwrap(), ["text {", "name a", "text }"]);
+        assert!(parse("{a").is_err() && parse("a}").is_err());
+    }
+
+    #[test]
+    fn values_side_by_side_are_refused() {
+        assert!(parse("{a}{b}").is_err());
+        assert!(parse("{a}-{b}").is_ok());
+    }
+}

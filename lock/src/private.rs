@@ -9,12 +9,12 @@ mod using;
 
 pub use lock_core::{Error, Guard, Key, Lock};
 
-pub use self::body::{acquire, acquire_async, block, until_lost};
+pub use self::body::{acquire, acquire_async, block, run, until_lost};
 pub use self::escape::Escaped;
-pub use self::models::{Text, Value, model, model_lock};
+pub use self::models::{Text, Value, model_key, model_lock, text};
 pub use self::outcome::{
-    Carries, CarriesLoss, CarriesRefresh, NoLoss, NotAFuture, Outcome, Refuse, RunsAtOnce, keep_running,
-    lost_or, otherwise, refuse,
+    Carries, CarriesError, CarriesLoss, CarriesRefresh, NoLoss, NotAFuture, Outcome, Refuse, RunsAtOnce,
+    cancel, keep_running, lost_or, otherwise, refuse,
 };
 pub use self::paths::{cloned, method_path};
 pub use self::using::{Global, Using, lock};

@@ -209,6 +209,23 @@ fn stacked() -> u8 {
     1
 }
 
+#[lock("pushes")]
+fn pushes(values: &mut Vec<u8>, mut more: Vec<u8>) {
+    more.push(1);
+    values.append(&mut more);
+}
+
+#[lock("option")]
+fn option(text: &str) -> Option<u8> {
+    let first = text.chars().next()?;
+    u8::try_from(first).ok()
+}
+
+#[lock("call")]
+fn only_calls() -> String {
+    String::new()
+}
+
 /// A macro that writes guarded functions.
 macro_rules! guarded {
     ($name:ident, $argument:ident, $type:ty) => {
@@ -373,6 +390,8 @@ pub fn all() {
     );
     let _ = (tail_temporaries(&RefCell::default()), every_option as fn(&lock::Locker) -> String);
     moved(String::new());
+    pushes(&mut Vec::new(), Vec::new());
+    let _ = (option(""), only_calls());
     let mut shape = Shape::new(1_u8);
     shape.model();
     let _ =

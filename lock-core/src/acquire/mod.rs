@@ -298,7 +298,7 @@ struct Timer {
 impl Timer {
     fn new(deadline: Option<Instant>, caller: Caller, patient: bool) -> Result<Self> {
         let needed = deadline.filter(|_| caller == Caller::Async || !patient);
-        let sleep = needed.map(|at| background::spawn(tokio::time::sleep_until(at.into()))).transpose()?;
+        let sleep = needed.map(background::alarm).transpose()?;
         Ok(Self { deadline, sleep })
     }
 

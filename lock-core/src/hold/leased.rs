@@ -28,7 +28,7 @@ use crate::{
     locker::{CALL_LIMIT, limited},
     park,
     queue::Turn,
-    renew,
+    renew::{self, Loss},
     signal::Signal,
 };
 
@@ -85,7 +85,7 @@ impl Leased {
             let weak = Arc::downgrade(&hold);
             let tell = move || {
                 if let Some(hold) = weak.upgrade() {
-                    renew::lose(&hold);
+                    renew::lose(&hold, Loss::Taken);
                 }
             };
             hold.backend.tell_when_lost(&hold.lease, Box::new(tell));
@@ -202,7 +202,7 @@ impl Leased {
         match job.await.unwrap_or_else(|crashed| Err(Fault::failed(crashed))) {
             Ok(true) => Ok(()),
             Ok(false) => {
-                renew::lose(self);
+                renew::lose(self, Loss::Taken);
                 Err(self.lost_error())
             }
             Err(fault) => Err(fault.into_error(&self.lease.key, "extend")),

@@ -31,9 +31,10 @@ impl Parse for Block {
             input.peek(token::Brace) || input.peek(Token![<]) || input.peek(Token![async]) || closure
         })?;
         if input.is_empty() {
-            return Err(
-                input.error("a block is missing: `{ .. }`, `|guard| { .. }`, `async { .. }` or `< .. >`")
-            );
+            return Err(Error::new(
+                Span::call_site(),
+                "a block is missing: `{ .. }`, `|guard| { .. }`, `async { .. }` or `< .. >`",
+            ));
         }
         if input.peek(Token![<]) {
             let body = Body::Sync(between_angles(input)?);
@@ -117,6 +118,27 @@ pub(crate) fn block(call: &Call, body: &Body) -> TokenStream {
     match body {
         Body::Sync(body) => synchronous(call, body),
         Body::Async { capture, block } => asynchronous(call, *capture, block),
+    }
+}
+
+/// The messages, and the block without its lock, so that nothing else goes wrong.
+pub(crate) fn mistaken(error: &Error, body: Option<&Body>) -> TokenStream {
+    let error = error.to_compile_error();
+    let value = match body {
+        Some(Body::Sync(body)) => body.clone(),
+        Some(Body::Async { capture, block }) => {
+            quote_spanned!(Span::mixed_site()=> async #capture #block.await)
+        }
+        None => return quote_spanned!(Span::mixed_site()=> { #error }),
+    };
+    let value = quote_spanned! {Span::mixed_site()=>
+        match #value { value => ::core::result::Result::<_, ::lock::Error>::Ok(value) }
+    };
+    match body {
+        Some(Body::Async { capture, .. }) => {
+            quote_spanned!(Span::mixed_site()=> { #error async #capture { #value } })
+        }
+        _ => quote_spanned!(Span::mixed_site()=> { #error #value }),
     }
 }
 

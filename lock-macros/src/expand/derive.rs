@@ -12,7 +12,7 @@ pub(crate) fn derive(model: &ModelType) -> TokenStream {
     let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
     let names: Vec<String> = fields.iter().map(name_of).collect();
     let at = Span::mixed_site().located_at(syn::spanned::Spanned::span(pk));
-    let pk_text = quote_spanned! {at=> ::std::string::ToString::to_string(&self.#pk) };
+    let pk_text = quote_spanned! {at=> #private::text(&self.#pk) };
     let body = if fields.is_empty() {
         quote_spanned! {Span::mixed_site()=> let _ = name; ::core::option::Option::None }
     } else {

@@ -4,6 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{ReceiverKind, Result};
 
+use super::location::located;
 use super::{boxed, request, unheld};
 use crate::function::Function;
 use crate::model::Call;
@@ -35,7 +36,7 @@ fn synchronous(call: &Call, function: &Function) -> TokenStream {
     let check = not_a_future(&returned, &private);
     let name = guard_name(call, &private);
     let refresh = refresh(call, function, &returned, &private);
-    let block = function.block();
+    let (attribute, block) = located(call, function, &returned, &private);
     // The outer block has our edition: the temporaries of its tail are dropped before the guard in every edition.
     let body = quote_spanned! {Span::mixed_site()=> {
         #check
@@ -48,7 +49,7 @@ fn synchronous(call: &Call, function: &Function) -> TokenStream {
         #refresh
         #block
     }};
-    function.with_body(&caller(call, function, &returned), &body)
+    function.with_body(&attribute, &body)
 }
 
 /// Statements that expect `lock`, and evaluate to what the async `body` does.
@@ -93,18 +94,17 @@ fn refresh(call: &Call, function: &Function, returned: &Returned, private: &Toke
         return TokenStream::new();
     };
     let this = &receiver.self_token;
-    let this = match &receiver.kind {
-        ReceiverKind::Value => quote_spanned! {Span::mixed_site()=> &mut #this },
-        _ => quote!(#this),
-    };
+    let by_value = matches!(receiver.kind, ReceiverKind::Value);
+    let this = if by_value { quote_spanned!(Span::mixed_site()=> &mut #this) } else { quote!(#this) };
     let at = Span::mixed_site().located_at(refresh.span());
-    let reloaded = if function.sig.asyncness.is_some() {
-        quote_spanned! {at=> #private::RefreshAsync::refresh(#this).await }
-    } else {
-        quote_spanned! {at=> #private::Refresh::refresh(#this) }
+    let (trait_name, wait) = match function.sig.asyncness {
+        Some(_) => (quote!(RefreshAsync), quote!(.await)),
+        None => (quote!(Refresh), TokenStream::new()),
     };
+    let reloaded = quote_spanned! {at=> <Self as #private::#trait_name>::refresh(#this) #wait };
     let ty = returned.tokens();
-    let carries = quote_spanned! {returned.at()=> <#ty as #private::CarriesRefresh<_>> };
+    let cause = quote_spanned! {at=> <Self as #private::#trait_name>::Error };
+    let carries = quote_spanned! {returned.at()=> <#ty as #private::CarriesRefresh<#cause>> };
     quote_spanned! {Span::mixed_site()=>
         if let ::core::result::Result::Err(error) = #reloaded {
             return #carries::refused(error);
@@ -118,18 +118,10 @@ fn not_a_future(returned: &Returned, private: &TokenStream) -> TokenStream {
         return TokenStream::new();
     }
     let ty = returned.tokens();
-    let check = quote_spanned! {returned.at()=> runs_at_once };
+    let check = quote_spanned! {returned.at()=> #private::Outcome::<#ty>::new().runs_at_once() };
     quote_spanned! {Span::mixed_site()=> {
         #[allow(unused_imports)]
         use #private::RunsAtOnce as _;
-        #private::Outcome::<#ty>::new().#check();
+        #check;
     }}
-}
-
-/// The panic of a plain function is reported at its caller's line, where Rust can tell it.
-fn caller(call: &Call, function: &Function, returned: &Returned) -> TokenStream {
-    let panics = call.otherwise.is_none() && !call.is_limited() && !returned.is_result();
-    let can_tell =
-        function.sig.abi.is_none() && function.name() != "main" && !function.has_attribute("track_caller");
-    if panics && can_tell { quote!(#[track_caller]) } else { TokenStream::new() }
 }

@@ -55,14 +55,14 @@ pub(super) fn template(
     }
     let format = LitStr::new(&format, Span::call_site());
     let built = quote_spanned! {Span::mixed_site()=> ::std::format!(#format, #(#values),*) };
-    let names = (0..positional.len()).map(position).chain(named.iter().map(|(name, _)| name_of(name)));
+    let places = (0..positional.len()).map(position).chain(named.iter().map(|(name, _)| name_of(name)));
     let given = positional.iter().chain(named.iter().map(|(_, value)| value));
-    let (names, given): (Vec<_>, Vec<_>) = (names.collect(), given.collect());
-    if names.is_empty() {
+    let (places, given): (Vec<_>, Vec<_>) = (places.collect(), given.collect());
+    if places.is_empty() {
         return built;
     }
     // Evaluated once, in the order written, by reference.
-    quote_spanned! {Span::mixed_site()=> match (#(&(#given),)*) { (#(#names,)*) => #built } }
+    quote_spanned! {Span::mixed_site()=> match (#(&(#given),)*) { (#(#places,)*) => #built } }
 }
 
 fn argument(value: &Placeholder, named: &[(Ident, Expr)]) -> TokenStream {

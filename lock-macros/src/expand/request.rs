@@ -1,7 +1,7 @@
 //! The `Lock` of a call: which locker, which key, which settings.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::key;
@@ -17,12 +17,16 @@ pub(super) fn private(call: &Call) -> TokenStream {
 /// An expression of type `Lock`. `function` is none in a block.
 pub(super) fn lock(call: &Call, function: Option<&Function>) -> TokenStream {
     let private = private(call);
-    let using = match &call.using {
-        Some(using) => quote_spanned! {Span::mixed_site()=> &(#using) },
-        None => quote_spanned! {Span::mixed_site()=> &#private::Global },
+    let using = if let Some(using) = &call.using {
+        quote_spanned!(Span::mixed_site().located_at(using.span())=> &(#using))
+    } else {
+        quote_spanned!(Span::mixed_site()=> &#private::Global)
     };
     let lock = match &call.key {
-        KeySource::Model(model) => model_lock(model, function, &using, &private),
+        KeySource::Model(model) => {
+            let key = model_key(model, function, &private);
+            quote_spanned! {Span::mixed_site()=> #private::model_lock(#using, #key) }
+        }
         other => {
             let key = match other {
                 KeySource::Template { template, positional, named } => {
@@ -41,30 +45,20 @@ pub(super) fn lock(call: &Call, function: Option<&Function>) -> TokenStream {
     quote_spanned! {Span::mixed_site()=> #lock #setters .release_on_drop(true) }
 }
 
-fn model_lock(
-    model: &ModelKey,
-    function: Option<&Function>,
-    using: &TokenStream,
-    private: &TokenStream,
-) -> TokenStream {
+fn model_key(model: &ModelKey, function: Option<&Function>, private: &TokenStream) -> TokenStream {
     let this = match (&model.model, function.and_then(Function::receiver)) {
-        (Some(model), _) => {
-            quote_spanned! {Span::mixed_site().located_at(model.span())=> #private::model(&#model) }
-        }
-        (None, Some(receiver)) => {
-            let this = &receiver.self_token;
-            quote_spanned! {Span::mixed_site().located_at(this.span())=> #private::model(&#this) }
-        }
+        (Some(model), _) => model.to_token_stream(),
+        (None, Some(receiver)) => receiver.self_token.to_token_stream(),
         (None, None) => TokenStream::new(),
     };
-    let name = match &model.name {
-        Some(name) => {
-            quote_spanned! {Span::mixed_site()=> ::core::option::Option::Some(::core::convert::AsRef::<str>::as_ref(&(#name))) }
-        }
-        None => quote_spanned! {Span::mixed_site()=> ::core::option::Option::None },
+    let name = if let Some(name) = &model.name {
+        quote_spanned!(Span::mixed_site()=> ::core::option::Option::Some(&*(#name)))
+    } else {
+        quote_spanned!(Span::mixed_site()=> ::core::option::Option::None)
     };
     let fields = &model.fields;
-    quote_spanned! {Span::mixed_site()=> #private::model_lock(#using, #this, #name, &[#(#fields),*]) }
+    let at = Span::mixed_site().located_at(this.span());
+    quote_spanned! {at=> #private::model_key(&#this, #name, &[#(#fields),*]) }
 }
 
 fn setters(call: &Call) -> TokenStream {

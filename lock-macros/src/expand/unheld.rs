@@ -20,11 +20,12 @@ pub(super) fn refused(call: &Call, returned: &Returned, private: &TokenStream) -
         let carries = quote_spanned! {returned.at()=> <#ty as #private::Carries> };
         return quote_spanned! {Span::mixed_site()=> return #carries::refused(error) };
     }
-    let refused = quote_spanned! {returned.at()=> refused };
+    // All of it at the type: that is where a missing `From` is reported.
+    let refused = quote_spanned! {returned.at()=> #private::Outcome::<#ty>::new().refused(error) };
     quote_spanned! {Span::mixed_site()=> {
         #[allow(unused_imports)]
         use #private::Refuse as _;
-        return #private::Outcome::<#ty>::new().#refused(error);
+        return #refused;
     }}
 }
 
@@ -47,8 +48,7 @@ pub(super) fn on_lost(call: &Call, returned: &Returned, private: &TokenStream) -
             quote_spanned! {Span::mixed_site()=> #private::lost_or(#carried, #otherwise) }
         }
         (Some(OnLost::Cancel), None) => {
-            let carries = quote_spanned! {returned.at()=> <#ty as #private::CarriesLoss> };
-            quote_spanned! {Span::mixed_site()=> ::core::option::Option::Some(#carries::lost) }
+            quote_spanned! {returned.at()=> #private::cancel::<#ty>() }
         }
     }
 }

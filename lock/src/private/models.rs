@@ -2,27 +2,27 @@
 
 use std::fmt::Display;
 
-use lock_core::Lock;
+use lock_core::{Error, Key, Lock};
 
 use super::using::Using;
 use crate::model::{self, Model};
 
-/// Checks that a value is a model, so that the message stands at the value.
-pub fn model<M: Model + ?Sized>(model: &M) -> &M {
-    model
+/// The key of a model by fields, or by its primary key where none is given.
+pub fn model_key<M: Model + ?Sized>(model: &M, name: Option<&str>, fields: &[&str]) -> Result<Key, Error> {
+    model::key(model, name, fields)
 }
 
-/// The lock of a model by fields, or by its primary key where none is given.
-pub fn model_lock<M: Model + ?Sized>(
-    using: &(impl Using + ?Sized),
-    model: &M,
-    name: Option<&str>,
-    fields: &[&str],
-) -> Lock {
-    match model::key(model, name, fields) {
+/// The lock of a model; a key that cannot be built is reported when the lock is used.
+pub fn model_lock(using: &(impl Using + ?Sized), key: Result<Key, Error>) -> Lock {
+    match key {
         Ok(key) => using.lock(key),
         Err(error) => Lock::failed(error),
     }
+}
+
+/// The text of a primary key.
+pub fn text(value: &(impl Display + ?Sized)) -> String {
+    value.to_string()
 }
 
 /// A field whose text may be asked for; the derive cannot know which types have one.

@@ -62,6 +62,9 @@ impl<R> NoLoss<R> for Outcome<R> {
 }
 
 /// The documented panic of a function that cannot return an error.
+///
+/// # Panics
+/// Always.
 #[track_caller]
 #[expect(clippy::panic, reason = "the body never runs without its lock, and the type cannot say why")]
 pub fn refuse(error: &Error) -> ! {
@@ -79,6 +82,11 @@ pub fn otherwise<R>(error: Error, value: impl FnOnce(Error) -> R) -> R {
 /// A body that is not cancelled.
 pub fn keep_running<R>() -> Option<fn(Error) -> R> {
     None
+}
+
+/// A body that is cancelled, and whose type tells the loss.
+pub fn cancel<R: CarriesLoss>() -> Option<fn(Error) -> R> {
+    Some(R::lost)
 }
 
 /// A cancelled body with `otherwise`: the type's own way to tell a loss, or the closure's value.

@@ -23,6 +23,8 @@ mod directory;
 mod held;
 mod record;
 mod streak;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::{fmt, io, path::PathBuf, sync::Arc};
@@ -105,7 +107,10 @@ impl File {
         }
         // The first of a streak clears the mark: who still waits sees it cleared, and makes it again.
         let awaited = last.awaited && !file.streak.granted(waited);
-        self.take(request, file, last.next_token(clock::unix_micros()), awaited)
+        match last.next_token(clock::unix_micros()) {
+            Ok(token) => self.take(request, file, token, awaited),
+            Err(error) => file.unlock().and(Err(error)),
+        }
     }
 
     /// The lock and what its file said, or who has it.

@@ -8,6 +8,7 @@
 //! and again knows of him. The second never changes: writing it once more is the bell.
 
 use std::{
+    io,
     sync::OnceLock,
     time::{Duration, UNIX_EPOCH},
 };
@@ -72,8 +73,17 @@ impl Record {
     }
 
     /// Higher than all before, also if the file was removed in between.
-    pub(super) fn next_token(&self, now: u64) -> FencingToken {
-        now.max(self.token.saturating_add(1))
+    ///
+    /// Fails where it would not fit into a signed 64-bit column: nobody counts that far, so somebody has written it.
+    pub(super) fn next_token(&self, now: u64) -> io::Result<FencingToken> {
+        let next = now.max(self.token.saturating_add(1));
+        if i64::try_from(next).is_ok() {
+            return Ok(next);
+        }
+        Err(io::Error::other(format!(
+            "the fencing tokens of this key are used up: its file says {}",
+            self.token
+        )))
     }
 
     /// Keeps the lock for its owner without a process to hold it.
@@ -232,10 +242,10 @@ mod tests {
     #[test]
     fn tokens_grow_though_the_clock_does_not() {
         let mut record = record();
-        assert_eq!(record.next_token(7), 43);
-        assert_eq!(record.next_token(1000), 1000);
+        assert_eq!(record.next_token(7).ok(), Some(43));
+        assert_eq!(record.next_token(1000).ok(), Some(1000));
         record.clear();
-        assert_eq!(record.next_token(7), 43);
+        assert_eq!(record.next_token(7).ok(), Some(43));
     }
 
     #[test]

@@ -17,3 +17,7 @@ pub mod imports;
 pub mod shapes;
 #[path = "../../shapes_async.rs"]
 pub mod shapes_async;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+#[path = "../../temporaries.rs"]
+mod temporaries;

@@ -1,0 +1,6 @@
+#[lock::lock("key", ttl = "1s", ttl = "2s")]
+fn f() {}
+
+fn main() {
+    f();
+}

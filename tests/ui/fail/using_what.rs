@@ -1,0 +1,6 @@
+#[lock::lock("key", using = 7)]
+fn f() {}
+
+fn main() {
+    f();
+}
