@@ -18,22 +18,21 @@ const COUNT: u32 = 300;
 
 pub(crate) fn measure(effort: Effort) -> Result<Vec<Row>> {
     let directory = Scratch::new("file")?;
-    let locker = directory.locker()?;
+    let locker = directory.locker();
     let prepared = locker.lock("uncontended");
     let floor = directory.0.join("floor");
     let mut runs: Vec<Run<'_>> = vec![
-        Box::new(|| each(COUNT, || Ok(drop(prepared.acquire()?)))),
+        Box::new(|| each(COUNT, || Ok(prepared.acquire()?))),
         Box::new(|| {
             each(COUNT, || {
                 let file =
                     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&floor)?;
                 file.try_lock()?;
-                drop(file);
-                Ok(())
+                Ok(file)
             })
         }),
     ];
-    let samples = interleaved(effort.rounds(151), &mut runs)?;
+    let samples = interleaved(effort.rounds(151), effort.patience(), &mut runs)?;
     let (ours, theirs, ratio) = (samples.median(0), samples.median(1), samples.ratio(0, 1));
     let figure = "file: acquire + release";
     Ok(vec![Row::beside(figure, ours, "open + flock + close", theirs, ratio, Demand::AtMost(2.0))])
@@ -49,8 +48,8 @@ impl Scratch {
         Ok(Self(path))
     }
 
-    pub(crate) fn locker(&self) -> Result<Locker> {
-        Ok(Locker::with_backend(lock::backends::File::shared(&self.0)))
+    pub(crate) fn locker(&self) -> Locker {
+        Locker::with_backend(lock::backends::File::shared(&self.0))
     }
 }
 

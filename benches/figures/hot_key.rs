@@ -14,7 +14,7 @@ use tokio::{runtime::Builder, sync::Mutex};
 use crate::{Effort, duel};
 
 const KEY: &str = "hot";
-const SPAN: Duration = Duration::from_millis(30);
+const SPAN: Duration = Duration::from_millis(10);
 
 pub(crate) fn throughput(effort: Effort) -> Result<Vec<Row>> {
     let lock = Locker::open("memory://bench-hot")?.lock(KEY);
@@ -39,7 +39,7 @@ pub(crate) fn throughput(effort: Effort) -> Result<Vec<Row>> {
             Ok(outcome?.turn)
         }),
     ];
-    let samples = interleaved(effort.rounds(61), &mut runs)?;
+    let samples = interleaved(effort.rounds(61), effort.patience(), &mut runs)?;
     // The other way round: throughput, not time.
     let times = samples.ratio(1, 0);
     let figure = "memory: a turn of a key that two threads want";
@@ -81,7 +81,7 @@ fn between_threads(effort: Effort) -> Result<Samples> {
             Ok(outcome?.hand_over)
         }),
     ];
-    interleaved(effort.rounds(61), &mut runs)
+    interleaved(effort.rounds(61), effort.patience(), &mut runs)
 }
 
 fn between_tasks(effort: Effort) -> Result<Samples> {
@@ -116,5 +116,5 @@ fn between_tasks(effort: Effort) -> Result<Samples> {
             Ok(outcome?.hand_over)
         }),
     ];
-    interleaved(effort.rounds(61), &mut runs)
+    interleaved(effort.rounds(61), effort.patience(), &mut runs)
 }

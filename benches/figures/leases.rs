@@ -47,7 +47,7 @@ pub(crate) fn idle(ttl: u64, seconds: u64) -> Result {
     let threads = machine::threads()? - threads;
     let (begun, used) = (Instant::now(), machine::processor_time());
     thread::sleep(Duration::from_secs(seconds));
-    let (passed, used) = (begun.elapsed(), machine::processor_time() - used);
+    let (passed, used) = (begun.elapsed(), machine::processor_time().saturating_sub(used));
     if let Some(lost) = guards.iter().find(|guard| !guard.is_held()) {
         return Err(format!("{} was lost", lost.key()).into());
     }

@@ -13,7 +13,7 @@ mod part;
 mod processes;
 mod uncontended;
 
-use std::{env, fs, path::Path};
+use std::{env, fs, path::Path, time::Duration};
 
 use benches::{
     Result, machine,
@@ -32,6 +32,11 @@ impl Effort {
     /// So many rounds; a sixth of them in a hurry.
     fn rounds(self, rounds: usize) -> usize {
         if self.quick { rounds.div_ceil(6) } else { rounds }
+    }
+
+    /// How long to wait in all, for each figure, until other programs let it be measured.
+    fn patience(self) -> Duration {
+        Duration::from_secs(if self.quick { 2 } else { 30 })
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn measure(effort: Effort) -> Result<Vec<Row>> {
     let directory = Scratch::new("processes")?;
     let path = directory.0.to_str().ok_or("the temporary directory has a name that is not text")?;
     let (mut ours, mut floor) = (Waiter::start("lock", path)?, Waiter::start("flock", path)?);
-    let lock = directory.locker()?.lock(KEY);
+    let lock = directory.locker().lock(KEY);
     let file = open(path)?;
     let mut runs: Vec<Run<'_>> = vec![
         Box::new(|| {
@@ -46,7 +46,7 @@ pub(crate) fn measure(effort: Effort) -> Result<Vec<Row>> {
             floor.had_after(released)
         }),
     ];
-    let samples = interleaved(effort.rounds(301), &mut runs)?;
+    let samples = interleaved(effort.rounds(301), effort.patience(), &mut runs)?;
     drop(runs);
     ours.end()?;
     floor.end()?;

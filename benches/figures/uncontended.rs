@@ -32,12 +32,10 @@ pub(crate) fn measure(effort: Effort) -> Result<Vec<Row>> {
     map.insert(KEY.to_owned(), Arc::default());
 
     let mut runs: Vec<Run<'_>> = vec![
-        Box::new(|| each(COUNT, || Ok(drop(black_box(black_box(&prepared).acquire()?))))),
-        Box::new(|| each(COUNT, || Ok(drop(black_box(lockable.blocking_lock(black_box(KEY))))))),
-        Box::new(|| each(COUNT, || Ok(drop(black_box(keyed.lock(black_box(KEY))))))),
-        Box::new(|| {
-            each(COUNT, || Ok(drop(black_box(key_mutex.lock(black_box(KEY)).map_err(|_| "poisoned")?))))
-        }),
+        Box::new(|| each(COUNT, || Ok(black_box(&prepared).acquire()?))),
+        Box::new(|| each(COUNT, || Ok(lockable.blocking_lock(black_box(KEY))))),
+        Box::new(|| each(COUNT, || Ok(keyed.lock(black_box(KEY))))),
+        Box::new(|| each(COUNT, || Ok(key_mutex.lock(black_box(KEY)).map_err(|_| "poisoned")?))),
         Box::new(|| {
             each(COUNT, || {
                 let mutex = map.get(black_box(KEY)).map(|mutex| Arc::clone(&mutex)).unwrap_or_default();
@@ -45,13 +43,11 @@ pub(crate) fn measure(effort: Effort) -> Result<Vec<Row>> {
                 Ok(())
             })
         }),
-        Box::new(|| each(COUNT, || Ok(drop(black_box(locker.lock(black_box(KEY)).acquire()?))))),
-        Box::new(|| {
-            each(COUNT, || Ok(drop(black_box(lockable_text.blocking_lock(black_box(KEY).to_owned())))))
-        }),
-        Box::new(|| each(COUNT, || Ok(drop(black_box(keyed_text.lock(black_box(KEY).to_owned())))))),
+        Box::new(|| each(COUNT, || Ok(locker.lock(black_box(KEY)).acquire()?))),
+        Box::new(|| each(COUNT, || Ok(lockable_text.blocking_lock(black_box(KEY).to_owned())))),
+        Box::new(|| each(COUNT, || Ok(keyed_text.lock(black_box(KEY).to_owned())))),
     ];
-    let samples = interleaved(effort.rounds(151), &mut runs)?;
+    let samples = interleaved(effort.rounds(151), effort.patience(), &mut runs)?;
     let row = |figure: &str, ours: usize, peer: &str, theirs: usize, demand: Demand| {
         let (own, other) = (samples.median(ours), samples.median(theirs));
         Row::beside(figure, own, peer, other, samples.ratio(ours, theirs), demand)

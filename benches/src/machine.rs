@@ -36,6 +36,14 @@ pub fn resident() -> Result<u64> {
     Ok(field("/proc/self/status", "VmRSS:").ok_or("no VmRSS in /proc/self/status")? * 1024)
 }
 
+/// Whether somebody else than the asking thread wants a processor at this moment.
+pub fn others_running() -> bool {
+    // "0.20 0.18 0.12 1/80 11206": the fourth is running/all.
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let running = text.split([' ', '/']).nth(3).and_then(|running| running.parse::<u32>().ok());
+    running.is_some_and(|running| running > 1)
+}
+
 /// The processor time that this process has used.
 pub fn processor_time() -> Duration {
     elapsed(rustix::time::ClockId::ProcessCPUTime)

@@ -1,8 +1,12 @@
 //! Interleaved rounds: on a machine with other work, only what was measured side by side can be compared.
 
-use std::time::{Duration, Instant};
+use std::{
+    hint::black_box,
+    thread,
+    time::{Duration, Instant},
+};
 
-use crate::Result;
+use crate::{Result, machine};
 
 /// One who takes part: does its work for one round, and says how many nanoseconds a unit of it took.
 pub type Run<'a> = Box<dyn FnMut() -> Result<f64> + 'a>;
@@ -13,9 +17,12 @@ pub struct Samples(Vec<Vec<f64>>);
 
 /// Lets everybody have a turn in every round, after one round to warm up.
 ///
+/// While other programs want a processor, what two threads do to each other cannot be measured: such moments are
+/// waited out, and what was disturbed is measured again, for so long as there is `patience` in all.
+///
 /// # Errors
 /// The first error of a participant.
-pub fn interleaved(rounds: usize, runs: &mut [Run<'_>]) -> Result<Samples> {
+pub fn interleaved(rounds: usize, mut patience: Duration, runs: &mut [Run<'_>]) -> Result<Samples> {
     let mut samples = vec![Vec::with_capacity(rounds); runs.len()];
     for run in &mut *runs {
         run()?;
@@ -24,20 +31,35 @@ pub fn interleaved(rounds: usize, runs: &mut [Run<'_>]) -> Result<Samples> {
         for place in 0..runs.len() {
             // Whoever comes first finds the caches as another one left them: not always the same.
             let who = (place + round) % runs.len();
-            samples[who].push(runs[who]()?);
+            samples[who].push(undisturbed(&mut runs[who], &mut patience)?);
         }
     }
     Ok(Samples(samples))
 }
 
-/// How many nanoseconds one of `count` repetitions of `work` takes.
+fn undisturbed(run: &mut Run<'_>, patience: &mut Duration) -> Result<f64> {
+    const PAUSE: Duration = Duration::from_millis(5);
+    loop {
+        let begun = Instant::now();
+        while machine::others_running() && begun.elapsed() < *patience {
+            thread::sleep(PAUSE);
+        }
+        let measured = run()?;
+        if patience.is_zero() || !machine::others_running() {
+            return Ok(measured);
+        }
+        *patience = patience.saturating_sub(begun.elapsed());
+    }
+}
+
+/// How many nanoseconds one of `count` repetitions of `work` takes, the end of what it returns included.
 ///
 /// # Errors
 /// The first error of `work`.
-pub fn each(count: u32, mut work: impl FnMut() -> Result) -> Result<f64> {
+pub fn each<T>(count: u32, mut work: impl FnMut() -> Result<T>) -> Result<f64> {
     let begun = Instant::now();
     for _ in 0..count {
-        work()?;
+        drop(black_box(work()?));
     }
     Ok(nanos(begun.elapsed()) / f64::from(count))
 }
