@@ -9,7 +9,7 @@ use benches::{
 };
 use lock::Locker;
 use lockable::LockPool;
-use tokio::{runtime::Builder, sync::Mutex};
+use tokio::{runtime::Builder, sync::Mutex, task::yield_now};
 
 use crate::{Effort, duel};
 
@@ -84,6 +84,7 @@ fn between_threads(effort: Effort) -> Result<Samples> {
     interleaved(effort.rounds(61), effort.patience(), &mut runs)
 }
 
+/// Each holds the lock over one `await`, so that the other gets in line whatever the threads of the runtime do.
 fn between_tasks(effort: Effort) -> Result<Samples> {
     let lock = Arc::new(Locker::open("memory://bench-hand-over-async")?.lock(KEY));
     let mutex = Arc::new(Mutex::new(()));
@@ -96,6 +97,7 @@ fn between_tasks(effort: Effort) -> Result<Samples> {
                 async move {
                     let guard = lock.acquire_async().await?;
                     ring.enter(who);
+                    yield_now().await;
                     drop(guard);
                     Ok(())
                 }
@@ -109,6 +111,7 @@ fn between_tasks(effort: Effort) -> Result<Samples> {
                 async move {
                     let guard = mutex.lock().await;
                     ring.enter(who);
+                    yield_now().await;
                     drop(guard);
                     Ok(())
                 }

@@ -17,6 +17,7 @@ pub fn describe(peers: &[&str]) -> Vec<String> {
         format!("kernel: Linux {}", first_line("/proc/sys/kernel/osrelease")),
         format!("compiler: {}, profile bench", compiler()),
         format!("compared with: {}", peers.join(", ")),
+        format!("load average in the end: {}", first_line("/proc/loadavg")),
     ]
 }
 

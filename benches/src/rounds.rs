@@ -49,6 +49,9 @@ fn undisturbed(run: &mut Run<'_>, patience: &mut Duration) -> Result<f64> {
             return Ok(measured);
         }
         *patience = patience.saturating_sub(begun.elapsed());
+        if patience.is_zero() {
+            eprintln!("  other programs are running: what two threads do to each other is not to be trusted");
+        }
     }
 }
 
