@@ -173,7 +173,7 @@ impl From<Error> for io::Error {
 }
 
 fn told(holder: Option<&Holder>) -> String {
-    holder.map_or_else(String::new, |holder| format!(" ({holder})"))
+    holder.map_or_else(String::new, |holder| format!(" ({})", holder.whereabouts()))
 }
 
 /// The beginning of a text that may be long.

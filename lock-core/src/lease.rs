@@ -1,7 +1,7 @@
 //! What a backend grants, and to whom.
 
 use std::{
-    fmt,
+    fmt::{self, Write},
     str::FromStr,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -186,23 +186,30 @@ impl Holder {
     }
 }
 
+impl Holder {
+    /// All that is known but the key.
+    pub(crate) fn whereabouts(&self) -> String {
+        let mut text = match (self.pid, &self.host) {
+            (Some(pid), Some(host)) => format!("held by process {pid} on {host}"),
+            (Some(pid), None) => format!("held by process {pid}"),
+            (None, Some(host)) => format!("held by a process on {host}"),
+            (None, None) => format!("held by owner {}", self.owner),
+        };
+        let span = |duration| humantime::format_duration(Duration::from_millis(millis(duration)));
+        if let Some(age) = self.acquired_at.and_then(|at| at.elapsed().ok()) {
+            let _ = write!(text, " since {}", span(age));
+        }
+        if let Some(left) = self.expires_in {
+            let _ = write!(text, ", for {} more", span(left));
+        }
+        text
+    }
+}
+
 impl fmt::Display for Holder {
     /// `"order:7" held by process 4711 on web-1 since 2.5s, for 27s more`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} held by ", self.key)?;
-        match (self.pid, &self.host) {
-            (Some(pid), Some(host)) => write!(f, "process {pid} on {host}")?,
-            (Some(pid), None) => write!(f, "process {pid}")?,
-            (None, Some(host)) => write!(f, "a process on {host}")?,
-            (None, None) => write!(f, "owner {}", self.owner)?,
-        }
-        if let Some(age) = self.acquired_at.and_then(|at| at.elapsed().ok()) {
-            write!(f, " since {}", humantime::format_duration(Duration::from_millis(millis(age))))?;
-        }
-        if let Some(left) = self.expires_in {
-            write!(f, ", for {} more", humantime::format_duration(Duration::from_millis(millis(left))))?;
-        }
-        Ok(())
+        write!(f, "{:?} {}", self.key, self.whereabouts())
     }
 }
 

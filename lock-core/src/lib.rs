@@ -17,6 +17,11 @@
 //! Where to read on: [`Locker`] → [`Lock`] → [`Guard`] are the types in the order in which they are used;
 //! [`backend`] is what a store has to be able to do.
 
+#[cfg(not(unix))]
+compile_error!(
+    "`lock` keeps its embedded locks with flock and checks who owns them: it needs a Unix, and is tested on Linux"
+);
+
 pub mod backend;
 pub mod backends;
 pub mod config;
@@ -27,6 +32,7 @@ mod acquire;
 mod background;
 mod clock;
 mod error;
+mod fields;
 mod guard;
 mod hold;
 mod key;
@@ -46,6 +52,7 @@ mod wait;
 pub use backend::Backend;
 pub use config::Settings;
 pub use error::{Error, Result};
+pub use fields::Fields;
 pub use guard::{Guard, Lost};
 pub use key::Key;
 pub use lease::{FencingToken, Holder, Lease, Owner, Ttl};

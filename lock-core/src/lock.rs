@@ -6,7 +6,9 @@ use crate::{
     acquire::{self, Caller},
     backend::Mode,
     backends::memory,
+    config::Resolved,
     error::{Error, Result},
+    fields::{Fields, Named},
     guard::Guard,
     key::Key,
     lease::{Holder, Owner, Ttl},
@@ -39,6 +41,7 @@ use crate::{
 pub struct Lock {
     target: Result<Arc<Target>>,
     options: Options,
+    named: Option<Box<Named>>,
 }
 
 /// A key of a locker.
@@ -48,6 +51,11 @@ pub(crate) struct Target {
 }
 
 impl Target {
+    fn new(locker: &Locker, name: &Key) -> Result<Arc<Self>> {
+        let key = Key::qualified(&locker.settings().prefix, name)?;
+        Ok(Arc::new(Self { key: locker.queue().hashed(key), locker: locker.clone() }))
+    }
+
     pub(crate) const fn key(&self) -> &Key {
         self.key.key()
     }
@@ -69,13 +77,9 @@ pub(crate) struct Options {
     pub(crate) owner: Option<Owner>,
 }
 
-impl Lock {
-    pub(crate) fn new(locker: &Locker, name: &Key) -> Self {
-        let settings = locker.settings();
-        let key = Key::qualified(&settings.prefix, name);
-        let target =
-            key.map(|key| Arc::new(Target { key: locker.queue().hashed(key), locker: locker.clone() }));
-        let options = Options {
+impl Options {
+    fn new(settings: &Resolved) -> Self {
+        Self {
             ttl: settings.ttl,
             retry: settings.retry,
             release_on_drop: settings.release_on_drop,
@@ -83,24 +87,55 @@ impl Lock {
             patience: Patience::default(),
             mode: Mode::default(),
             owner: None,
-        };
-        Self { target, options }
+        }
+    }
+}
+
+impl Lock {
+    pub(crate) fn new(locker: &Locker, name: &Key) -> Self {
+        Self { target: Target::new(locker, name), options: Options::new(locker.settings()), named: None }
+    }
+
+    pub(crate) fn named(locker: &Locker, after: Arc<dyn Fields>) -> Self {
+        let named = Named { locker: locker.clone(), after, name: None, fields: Vec::new() };
+        let target = named.key().and_then(|key| Target::new(locker, &key));
+        Self { target, options: Options::new(locker.settings()), named: Some(Box::new(named)) }
     }
 
     /// A lock whose every call fails with `error`: what stands for a locker that could not be opened.
     #[doc(hidden)]
     pub fn failed(error: Error) -> Self {
-        let settings = crate::config::Resolved::default();
-        let options = Options {
-            ttl: settings.ttl,
-            retry: settings.retry,
-            release_on_drop: true,
-            renew: true,
-            patience: Patience::default(),
-            mode: Mode::default(),
-            owner: None,
-        };
-        Self { target: Err(error), options }
+        Self { target: Err(error), options: Options::new(&Resolved::default()), named: None }
+    }
+
+    /// Locks a model by this field instead of its primary key; called again, by several.
+    ///
+    /// For the lock of a model. On any other, and for a field that does not exist, acquiring is [`Error::Config`].
+    pub fn field(self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        self.rename("field", |named| named.fields.push(name))
+    }
+
+    /// Another first part of a model's key than its name.
+    ///
+    /// For the lock of a model. On any other, acquiring is [`Error::Config`].
+    pub fn name(self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        self.rename("name", |named| named.name = Some(name))
+    }
+
+    fn rename(mut self, setter: &str, change: impl FnOnce(&mut Named)) -> Self {
+        match &mut self.named {
+            Some(named) if self.target.is_ok() => {
+                change(named);
+                self.target = named.key().and_then(|key| Target::new(&named.locker, &key));
+            }
+            Some(_) => {}
+            None => self.refuse(Error::config(format!(
+                "{setter}(..) on a lock that is not a model's; accepted is one made by lock_model(&model)"
+            ))),
+        }
+        self
     }
 
     /// How long the lock outlives a holder that died: 100 ms to 10 years. Default: the locker's, 30 s.
@@ -190,6 +225,9 @@ impl Lock {
     }
 
     /// Waits for the lock as it is set up, and blocks the thread meanwhile.
+    ///
+    /// One who waits for a guard of its own waits for ever, as with any mutex. Inside of [`with`](Self::with) and of
+    /// the attributes this is noticed, and an error.
     ///
     /// # Errors
     /// [`Error::Locked`] if it is held and blocking is off, [`Error::Timeout`] if it was not free in time,
@@ -365,6 +403,6 @@ impl fmt::Debug for Lock {
             Ok(target) => shown.field("key", target.key()).field("locker", &target.locker),
             Err(error) => shown.field("error", error),
         };
-        shown.field("options", &self.options).finish()
+        shown.field("options", &self.options).finish_non_exhaustive()
     }
 }

@@ -2,12 +2,15 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+#[cfg(doc)]
+use crate::error::Error;
 use crate::{
     backend::{Backend, BoxFuture, Fault},
     backends::{self, memory},
     background,
     config::{Resolved, Settings},
     error::Result,
+    fields::Fields,
     key::Key,
     lease::Holder,
     lock::Lock,
@@ -114,6 +117,12 @@ impl Locker {
     /// A lock of this store. Nothing is asked of the store yet; a key that cannot be is reported by the first call.
     pub fn lock(&self, key: impl Into<Key>) -> Lock {
         Lock::new(self, &key.into())
+    }
+
+    /// The lock of something with fields, by its primary key until [`Lock::field`] says otherwise.
+    #[doc(hidden)]
+    pub fn lock_by(&self, fields: Arc<dyn Fields>) -> Lock {
+        Lock::named(self, fields)
     }
 
     /// Everybody who holds a lock under this locker's prefix.

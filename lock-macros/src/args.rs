@@ -44,11 +44,11 @@ impl Args {
         if input.peek(Ident::peek_any) && input.peek2(Token![=]) && !input.peek2(Token![==]) {
             let name = input.call(Ident::parse_any)?;
             input.parse::<Token![=]>()?;
-            let value = Some(input.parse()?);
+            let value = Some(bare(input.parse()?));
             self.options.push(OptionArg { name, value });
             return Ok(());
         }
-        let value: Expr = input.parse()?;
+        let value = bare(input.parse()?);
         match bare_word(&value) {
             Some(name) if self.open_placeholders() == 0 => self.options.push(OptionArg { name, value: None }),
             _ => self.values.push(value),
@@ -86,9 +86,16 @@ fn bare_word(value: &Expr) -> Option<Ident> {
 pub(crate) fn string(value: &Expr) -> Option<LitStr> {
     match value {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.clone()),
-        Expr::Group(group) => string(&group.expr),
         _ => None,
     }
+}
+
+/// An expression without the invisible brackets that `macro_rules!` puts around its fragments.
+fn bare(mut value: Expr) -> Expr {
+    while let Expr::Group(group) = value {
+        value = *group.expr;
+    }
+    value
 }
 
 /// Where to point for an option: at its value, or at its name where there is none.

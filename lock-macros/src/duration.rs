@@ -17,7 +17,6 @@ pub(crate) enum DurationArg {
 impl DurationArg {
     pub(crate) fn new(name: &str, value: &Expr) -> Result<Self> {
         match value {
-            Expr::Group(group) => Self::new(name, &group.expr),
             Expr::Lit(ExprLit { lit, .. }) => literal(name, lit).map(Self::Known),
             Expr::Unary(negated)
                 if matches!(negated.op, UnOp::Neg(_)) && matches!(*negated.expr, Expr::Lit(_)) =>

@@ -10,6 +10,7 @@ mod options;
 mod returns;
 mod rules;
 mod template;
+mod values;
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use syn::{Error, Result};
@@ -32,9 +33,9 @@ use crate::model::Call;
 /// | `#[lock(key = EXPR)]` | any `impl Into<Key>`; a bare name is cloned, so that the body still has it |
 ///
 /// In a template each value is formatted first and then escaped: `:` becomes `%3A` and `%` becomes `%25`, so that
-/// `("a:b", "c")` and `("a", "b:c")` have different locks. A value without either stands unchanged. Separate values by
-/// `:`. Two values with nothing between them are refused; other separators, as in `"{a}-{b}"`, are not escaped, and
-/// `("x-y", "z")` shares its lock with `("x", "y-z")`.
+/// `("a:b", "c")` and `("a", "b:c")` have different locks. A value without either stands unchanged. Where something else
+/// parts two values, as in `"{a}-{b}"`, that character is escaped in the value before it too. Two values with nothing or
+/// a `%` between them are refused.
 ///
 /// The key is evaluated once, before the body, without moving an argument. The key that was taken is the key that is
 /// released, whatever the body does to its arguments. An associated function without `self` and without `Self` in its

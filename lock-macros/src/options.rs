@@ -1,32 +1,20 @@
 //! From arguments to meaning: every option by its name, each at most once.
 
-use quote::format_ident;
 use syn::spanned::Spanned;
-use syn::{Error, Expr, ExprLit, Ident, Lit, LitStr, Path, Result, parse_quote};
+use syn::{Error, Expr, Ident, LitStr, Result, parse_quote};
 
-use crate::args::{Args, OptionArg, string};
+use crate::args::{Args, OptionArg};
 use crate::duration::DurationArg;
-use crate::model::{Call, KeySource, ModelKey, OnLost, Settings};
+use crate::model::{Call, KeySource, ModelKey, Settings};
 use crate::template::{Piece, Placeholder, Template};
+use crate::values::{boolean, field, identifier, list, on_lost, path, value};
 
 /// The options of every spelling, in the order of the manual.
-const COMMON: [&str; 15] = [
-    "blocking",
-    "wait",
-    "ttl",
-    "renew",
-    "retry",
-    "using",
-    "shared",
-    "permits",
-    "reentrant",
-    "fair",
-    "guard",
-    "otherwise",
-    "on_lost",
-    "crate",
-    "keys",
-];
+const COMMON: [&str; 10] =
+    ["blocking", "wait", "ttl", "renew", "retry", "using", "guard", "otherwise", "on_lost", "crate"];
+
+/// Understood, and refused until a later release.
+const LATER: [&str; 5] = ["shared", "permits", "keys", "reentrant", "fair"];
 
 /// What the options alone say; the key is the spelling's own.
 struct Options {
@@ -111,6 +99,9 @@ impl Options {
             let name = option.name.to_string();
             let result = if seen.contains(&name) {
                 Err(Error::new(option.name.span(), format!("`{name}` is given twice")))
+            } else if LATER.contains(&name.as_str()) {
+                read.call.later.push(option.name);
+                Ok(())
             } else if COMMON.contains(&name.as_str()) || own.contains(&name.as_str()) {
                 read.set(&name, option)
             } else if template.is_some_and(|template| asks_for(template, &name)) {
@@ -133,10 +124,6 @@ impl Options {
 
     fn set(&mut self, name: &str, option: OptionArg) -> Result<()> {
         let settings = &mut self.call.settings;
-        if matches!(name, "shared" | "permits" | "reentrant" | "fair" | "keys") {
-            self.call.later.push(option.name);
-            return Ok(());
-        }
         if name == "refresh" {
             if option.value.is_none() || boolean(name, &option)? {
                 self.refresh = Some(option.name);
@@ -202,70 +189,4 @@ fn check_count(template: &Template, positional: &[Expr]) -> Result<()> {
         ));
     }
     Ok(())
-}
-
-fn value<'a>(name: &str, option: &'a OptionArg) -> Result<&'a Expr> {
-    option
-        .value
-        .as_ref()
-        .ok_or_else(|| Error::new(option.name.span(), format!("`{name}` takes a value: `{name} = ..`")))
-}
-
-fn boolean(name: &str, option: &OptionArg) -> Result<bool> {
-    match option.value.as_ref() {
-        Some(Expr::Lit(ExprLit { lit: Lit::Bool(boolean), .. })) => Ok(boolean.value),
-        _ => Err(Error::new(option.span(), format!("`{name}` is `true` or `false`, written out"))),
-    }
-}
-
-fn identifier(value: &Expr) -> Result<Ident> {
-    match value {
-        Expr::Path(path) => path.path.get_ident().cloned(),
-        Expr::Infer(infer) => Some(format_ident!("_guard", span = infer.underscore_token.spans[0])),
-        _ => None,
-    }
-    .ok_or_else(|| {
-        Error::new(value.span(), "`guard` is the name the body uses for the guard: `guard = lease`")
-    })
-}
-
-fn on_lost(value: &Expr) -> Result<OnLost> {
-    match string(value).map(|text| text.value()).as_deref() {
-        Some("cancel") => Ok(OnLost::Cancel),
-        Some("continue") => Ok(OnLost::Continue),
-        _ => Err(Error::new(value.span(), "`on_lost` is \"cancel\" or \"continue\"")),
-    }
-}
-
-fn path(value: &Expr) -> Result<Path> {
-    match value {
-        Expr::Path(path) if path.qself.is_none() => Ok(path.path.clone()),
-        _ => match string(value) {
-            Some(text) => text.parse_with(Path::parse_mod_style),
-            None => {
-                Err(Error::new(value.span(), "`crate` is the path of the facade: `crate = my_crate::lock`"))
-            }
-        },
-    }
-}
-
-fn field(value: &Expr) -> Result<LitStr> {
-    string(value)
-        .ok_or_else(|| Error::new(value.span(), "a field is named by a string literal: \"first_name\""))
-}
-
-fn list(value: &Expr) -> Result<Vec<LitStr>> {
-    let Expr::Array(array) = value else {
-        return Err(Error::new(
-            value.span(),
-            "`fields` is a list of names: `fields = [\"first_name\", \"last_name\"]`",
-        ));
-    };
-    if array.elems.is_empty() {
-        return Err(Error::new(
-            value.span(),
-            "`fields` names no field; leave it out to lock by the primary key",
-        ));
-    }
-    array.elems.iter().map(field).collect()
 }

@@ -63,6 +63,7 @@ impl Template {
         }
         let template = Self { pieces, span };
         template.refuse_touching_values()?;
+        template.refuse_escape_as_end()?;
         Ok(template)
     }
 
@@ -82,6 +83,28 @@ impl Template {
             [Piece::Text(text)] => Some(text),
             _ => None,
         }
+    }
+
+    /// The character that ends the value at a place: the first of the text before the next value.
+    pub(crate) fn end_of(&self, place: usize) -> char {
+        let more = self.pieces[place + 1..].iter().any(|piece| matches!(piece, Piece::Value { .. }));
+        match self.pieces.get(place + 1) {
+            Some(Piece::Text(text)) if more => text.chars().next().unwrap_or(':'),
+            _ => ':',
+        }
+    }
+
+    /// After a value, a `%` of the template could be taken for the beginning of an escaped character.
+    fn refuse_escape_as_end(&self) -> Result<()> {
+        let ended = (0..self.pieces.len())
+            .any(|place| matches!(self.pieces[place], Piece::Value { .. }) && self.end_of(place) == '%');
+        if ended {
+            return Err(Error::new(
+                self.span,
+                "a `%` cannot part two values in the key, as it is the escape character; use another: `{a}:{b}`",
+            ));
+        }
+        Ok(())
     }
 
     /// `{a}{b}` gives ("x", "yz") and ("xy", "z") one key, and no escape of ours could part them.
@@ -236,5 +259,7 @@ mod tests {
     fn values_side_by_side_are_refused() {
         assert!(parse("{a}{b}").is_err());
         assert!(parse("{a}-{b}").is_ok());
+        assert!(parse("{a}%{b}").is_err());
+        assert!(parse("%{a}:{b}%").is_ok());
     }
 }

@@ -1,11 +1,8 @@
 //! Models: values that know which lock is theirs.
 
-use std::ops::Deref;
-use std::rc::Rc;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{fmt::Write, rc::Rc, sync::Arc};
 
-use lock_core::{Error, Key, Lock, Locker, Owner};
+use lock_core::{Error, Fields, Key, Lock};
 
 use crate::private::Escaped;
 
@@ -47,6 +44,37 @@ pub trait Model {
 }
 
 /// Loads a model again: what `#[lock_model(refresh)]` calls on a sync method.
+///
+/// ```
+/// use lock::{Model, Refresh, lock_model};
+///
+/// # lock::install(lock::Config::new().url("memory://"))?;
+/// # fn load(id: u64) -> std::io::Result<u32> { Ok(3) }
+/// #[derive(Model)]
+/// struct Order {
+///     id: u64,
+///     items: u32,
+/// }
+///
+/// impl Refresh for Order {
+///     type Error = std::io::Error;
+///
+///     fn refresh(&mut self) -> std::io::Result<()> {
+///         self.items = load(self.id)?;
+///         Ok(())
+///     }
+/// }
+///
+/// impl Order {
+///     #[lock_model(refresh)]
+///     fn settle(&mut self) -> std::io::Result<u32> {
+///         Ok(self.items) // as it is now, and nobody else changes it meanwhile
+///     }
+/// }
+///
+/// assert_eq!(Order { id: 7, items: 0 }.settle().unwrap(), 3);
+/// # Ok::<(), lock::Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be reloaded: it does not implement `lock::Refresh`",
     label = "`refresh` needs `lock::Refresh`"
@@ -60,6 +88,25 @@ pub trait Refresh {
 }
 
 /// Loads a model again: what `#[lock_model(refresh)]` calls on an `async` method.
+///
+/// ```
+/// use lock::RefreshAsync;
+///
+/// # async fn load(id: u64) -> std::io::Result<u32> { Ok(3) }
+/// struct Order {
+///     id: u64,
+///     items: u32,
+/// }
+///
+/// impl RefreshAsync for Order {
+///     type Error = std::io::Error;
+///
+///     async fn refresh(&mut self) -> std::io::Result<()> {
+///         self.items = load(self.id).await?;
+///         Ok(())
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be reloaded in async code: it does not implement `lock::RefreshAsync`",
     label = "`refresh` on an `async fn` needs `lock::RefreshAsync`"
@@ -105,120 +152,64 @@ forward!(&M, &mut M, Box<M>, Rc<M>, Arc<M>);
 /// ```
 ///
 /// A field that does not exist is reported when the lock is used, by the error of that call.
-pub fn lock_model<M: Model + ?Sized>(model: &M) -> ModelLock<'_, M> {
-    ModelLock::new(model, None, Vec::new())
-}
-
-/// A [`Lock`] that knows its model: what [`lock_model`] returns.
-///
-/// It is used as a `Lock`: the settings turn it into one, and everything else is reached through `Deref`.
-#[derive(Debug)]
-#[must_use = "a lock does nothing until it is acquired"]
-pub struct ModelLock<'m, M: ?Sized> {
-    model: &'m M,
-    name: Option<String>,
-    fields: Vec<String>,
-    lock: Lock,
-}
-
-impl<'m, M: Model + ?Sized> ModelLock<'m, M> {
-    fn new(model: &'m M, name: Option<String>, fields: Vec<String>) -> Self {
-        let names: Vec<&str> = fields.iter().map(String::as_str).collect();
-        let lock = match key(model, name.as_deref(), &names) {
-            Ok(key) => crate::lock(key),
-            Err(error) => Lock::failed(error),
-        };
-        Self { model, name, fields, lock }
-    }
-
-    /// Locks by this field instead of the primary key; called again, by several.
-    pub fn field(mut self, name: impl Into<String>) -> Self {
-        self.fields.push(name.into());
-        Self::new(self.model, self.name, self.fields)
-    }
-
-    /// Another first part of the key than the model's name.
-    pub fn name(self, name: impl Into<String>) -> Self {
-        Self::new(self.model, Some(name.into()), self.fields)
-    }
-
-    /// The same lock of another locker.
-    pub fn using(self, locker: &Locker) -> Lock {
-        let names: Vec<&str> = self.fields.iter().map(String::as_str).collect();
-        match key(self.model, self.name.as_deref(), &names) {
-            Ok(key) => locker.lock(key),
-            Err(error) => Lock::failed(error),
-        }
+pub fn lock_model<M: Model + ?Sized>(model: &M) -> Lock {
+    match crate::global() {
+        Ok(locker) => locker.lock_by(Arc::new(Snapshot::of(model))),
+        Err(error) => Lock::failed(error),
     }
 }
 
-macro_rules! settings {
-    ($($name:ident($($argument:ident: $type:ty)?);)*) => {
-        impl<M: ?Sized> ModelLock<'_, M> {$(
-            #[doc = concat!("See [`Lock::", stringify!($name), "`].")]
-            pub fn $name(self $(, $argument: $type)?) -> Lock {
-                self.lock.$name($($argument)?)
+/// The texts of a model's fields at one moment: a lock outlives the borrow of its model.
+struct Snapshot {
+    name: &'static str,
+    known: &'static [&'static str],
+    pk: String,
+    fields: Vec<Option<String>>,
+}
+
+impl Snapshot {
+    fn of<M: Model + ?Sized>(model: &M) -> Self {
+        let fields = M::FIELDS.iter().map(|field| model.field(field)).collect();
+        Self { name: M::NAME, known: M::FIELDS, pk: model.pk(), fields }
+    }
+}
+
+impl Fields for Snapshot {
+    fn key(&self, name: Option<&str>, fields: &[String]) -> Result<Key, Error> {
+        let text = |field: &str| match field {
+            "pk" => Some(self.pk.clone()),
+            field => {
+                self.known.iter().position(|known| *known == field).and_then(|at| self.fields[at].clone())
             }
-        )*}
-    };
-}
-
-settings! {
-    ttl(ttl: Duration);
-    renew(renew: bool);
-    blocking(blocking: bool);
-    wait(wait: Duration);
-    retry(retry: Duration);
-    release_on_drop(release: bool);
-    owner(owner: Owner);
-    shared();
-    permits(permits: u32);
-    reentrant();
-    fair();
-}
-
-impl<M: ?Sized> Deref for ModelLock<'_, M> {
-    type Target = Lock;
-
-    fn deref(&self) -> &Lock {
-        &self.lock
-    }
-}
-
-impl<M: ?Sized> From<ModelLock<'_, M>> for Lock {
-    fn from(lock: ModelLock<'_, M>) -> Self {
-        lock.lock
+        };
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        build(name.unwrap_or(self.name), &fields, text).map_err(|field| unknown(self.name, self.known, field))
     }
 }
 
 /// The key of a model: `name:pk:7`, or `name:field:value` for each field.
 pub(crate) fn key<M: Model + ?Sized>(model: &M, name: Option<&str>, fields: &[&str]) -> Result<Key, Error> {
-    let mut key = name.unwrap_or(M::NAME).to_owned();
-    if fields.is_empty() {
-        push(&mut key, "pk", &model.pk());
-    }
-    for field in fields {
-        let value = match *field {
-            "pk" => Some(model.pk()),
-            field => model.field(field),
-        };
-        push(&mut key, field, &value.ok_or_else(|| unknown::<M>(field))?);
+    let text = |field: &str| match field {
+        "pk" => Some(model.pk()),
+        field => model.field(field),
+    };
+    build(name.unwrap_or(M::NAME), fields, text).map_err(|field| unknown(M::NAME, M::FIELDS, field))
+}
+
+/// The field that has no text is the error.
+fn build<'a>(name: &str, fields: &[&'a str], text: impl Fn(&str) -> Option<String>) -> Result<Key, &'a str> {
+    let mut key = name.to_owned();
+    for field in if fields.is_empty() { &["pk"] } else { fields } {
+        let value = text(field).ok_or(*field)?;
+        let _ = write!(key, ":{field}:{}", Escaped(value, ':'));
     }
     Ok(Key::from(key))
 }
 
-fn push(key: &mut String, field: &str, value: &str) {
-    key.push(':');
-    key.push_str(field);
-    key.push(':');
-    key.push_str(&Escaped(value).to_string());
-}
-
-fn unknown<M: Model + ?Sized>(field: &str) -> Error {
-    let reason = if M::FIELDS.contains(&field) { "has no text form (`Display`)" } else { "does not exist" };
-    let known = M::FIELDS.join("`, `");
+fn unknown(model: &str, fields: &[&str], field: &str) -> Error {
+    let reason = if fields.contains(&field) { "has no text form (`Display`)" } else { "does not exist" };
+    let known = fields.join("`, `");
     Error::config(format!(
-        "the field `{field}` of the model `{}` {reason}; accepted are `pk` and the fields with a text form among `{known}`",
-        M::NAME
+        "the field `{field}` of the model `{model}` {reason}; accepted are `pk` and the fields with a text form among `{known}`"
     ))
 }

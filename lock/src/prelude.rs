@@ -5,6 +5,7 @@
 //! use lock::prelude::*; // the blocks `lock!` and `lock_model!`, the traits
 //!
 //! # fn main() -> Result<(), lock::Error> {
+//! # lock::install(lock::Config::new().url("memory://"))?;
 //! let total = lock!("prelude:total", { 40 + 2 })?;
 //! assert_eq!(total, 42);
 //! # Ok(())
@@ -12,9 +13,10 @@
 //! ```
 //!
 //! Attributes and `name!` macros share one namespace in Rust. The two spellings stand side by side because the attribute
-//! is imported by its name and the block by a glob. A module that says `use super::*;` inherits the attribute only, and a
-//! second glob would be ambiguous: write `lock::prelude::lock!(..)` there, or import what you need by name instead of
-//! `super::*`.
+//! is imported by its name and the block by a glob. Where that does not fit, write `lock::prelude::lock!(..)`.
+//!
+//! A module that says `use super::*;` inherits the attribute only, and a second glob would be ambiguous: write
+//! `lock::prelude::lock!(..)` there, or import what you need by name instead of `super::*`.
 
 /// Runs a block while this process, or this thread or task of it, has the lock to itself.
 ///

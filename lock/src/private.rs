@@ -11,7 +11,7 @@ pub use lock_core::{Error, Guard, Key, Lock};
 
 pub use self::body::{acquire, acquire_async, block, run, until_lost};
 pub use self::escape::Escaped;
-pub use self::models::{Text, Value, model_key, model_lock, text};
+pub use self::models::{Reload, ReloadAsync, Text, Value, model_key, model_lock, text};
 pub use self::outcome::{
     Carries, CarriesError, CarriesLoss, CarriesRefresh, NoLoss, NotAFuture, Outcome, Refuse, RunsAtOnce,
     cancel, keep_running, lost_or, otherwise, refuse,

@@ -51,6 +51,53 @@ impl Worker for Order {
     }
 }
 
+#[async_trait]
+trait Repository: Sync {
+    #[lock("futures:{self.name()}:{id}", using = LOCKER, guard = lease, on_lost = "continue")]
+    async fn load<T: From<u64> + Send>(&mut self, id: u64, rest: &mut Vec<T>) -> Option<T>
+    where
+        Self: Sized + Send,
+    {
+        rest.push(T::from(lease.fencing_token()));
+        tokio::task::yield_now().await;
+        rest.pop()
+    }
+
+    fn name(&self) -> String;
+}
+
+impl Repository for Order {
+    fn name(&self) -> String {
+        self.id.to_string()
+    }
+}
+
+#[lock("futures:otherwise", using = LOCKER, blocking = false, otherwise = |error| error.is_locked())]
+fn boxed_with_otherwise() -> Pin<Box<dyn Future<Output = bool> + Send>> {
+    Box::pin(async { false })
+}
+
+#[tokio::test]
+async fn a_boxed_future_has_the_same_options() {
+    assert!(Order { id: 8 }.load::<u64>(1, &mut Vec::new()).await > Some(0));
+    let guard = LOCKER.lock("futures:otherwise").acquire_async().await.unwrap();
+    assert!(boxed_with_otherwise().await);
+    guard.release_async().await.unwrap();
+    assert!(!boxed_with_otherwise().await);
+}
+
+#[tokio::test]
+#[lock("futures:test", using = LOCKER)]
+async fn a_test_under_a_lock() {
+    assert!(is_locked("futures:test"));
+}
+
+#[lock("futures:test below", using = LOCKER)]
+#[tokio::test]
+async fn a_test_below_a_lock() {
+    assert!(is_locked("futures:test below"));
+}
+
 #[tokio::test]
 async fn a_boxed_future_runs_under_the_lock() {
     let future = boxed(1);

@@ -178,14 +178,42 @@ fn a_model_as_a_block() {
     assert_eq!(order.bar, "abcd");
 }
 
+impl From<Gone> for lock::Error {
+    fn from(_: Gone) -> Self {
+        Self::config("the order is gone")
+    }
+}
+
+impl Order {
+    /// A block on a borrow that was handed in.
+    fn settle(&mut self) -> Result<usize, lock::Error> {
+        lock_model!(self, refresh, using = LOCKER, { self.bar.len() })
+    }
+}
+
+#[tokio::test]
+async fn a_block_reloads_its_model_when_asked() {
+    let mut order = Order { id: 72, ..order() };
+    assert_eq!(lock_model!(order, using = LOCKER, { order.bar.clone() }).unwrap(), "abc");
+    assert_eq!(lock_model!(order, refresh, using = LOCKER, { order.bar.clone() }).unwrap(), "reloaded");
+    order.bar.clear();
+    let reloaded = lock_model!(order, refresh, using = LOCKER, async { order.bar.len() }).await;
+    assert_eq!(reloaded.unwrap(), 8);
+    assert_eq!(order.settle().unwrap(), 8);
+    assert_eq!(lock_model!(&mut order, refresh, using = LOCKER, { 1 }).unwrap(), 1);
+    order.tags.clear();
+    assert!(order.settle().is_err());
+    assert!(!is_locked("shop:order:pk:72"));
+}
+
 #[test]
 fn a_model_as_a_lock() {
     crate::install();
     let mut order = order();
     order.id = 9;
-    let lock = lock_model(&order).field("bar").name("as a lock").using(&LOCKER);
+    let lock = lock_model(&order).field("bar").name("as a lock");
     let guard = lock.acquire().unwrap();
-    assert!(is_locked("as a lock:bar:abc"));
+    assert!(lock::lock("as a lock:bar:abc").is_locked().unwrap());
     guard.release().unwrap();
     assert!(lock_model(&order).field("nothing").blocking(false).acquire().is_err());
     assert!(lock_model(&order).name("as a lock").try_acquire().unwrap().is_some());

@@ -237,6 +237,44 @@ macro_rules! guarded {
 }
 guarded!(from_a_macro, argument, u8);
 
+/// A macro that hands fragments on.
+macro_rules! fragments {
+    ($key:literal, $wait:expr, $blocking:literal, $lease:ident, $type:ty) => {
+        #[lock($key, wait = $wait, renew = $blocking, guard = $lease)]
+        fn fragments() -> $type {
+            Ok($lease.key().len())
+        }
+    };
+}
+fragments!("fragments", "1s", false, lease, Answer<usize>);
+
+fn fallback(error: impl Display) -> String {
+    error.to_string()
+}
+
+#[lock("fallback", wait = 0.5, otherwise = fallback)]
+fn otherwise_by_name() -> String {
+    String::new()
+}
+
+/// Something that is made under a lock.
+pub trait Make: Sized {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// Whatever the locker reports.
+    #[lock]
+    fn make(name: &str) -> Result<Self, lock::Error>
+    where
+        Self: Default,
+    {
+        let _ = name;
+        Ok(Self::default())
+    }
+}
+
+impl Make for u8 {}
+
 /// Something with methods.
 #[derive(Debug, Model)]
 #[model(name = "shop:shape", pk = number)]
@@ -390,6 +428,7 @@ pub fn all() {
     );
     let _ = (tail_temporaries(&RefCell::default()), every_option as fn(&lock::Locker) -> String);
     moved(String::new());
+    let _ = (fragments(), otherwise_by_name(), u8::make(""));
     pushes(&mut Vec::new(), Vec::new());
     let _ = (option(""), only_calls());
     let mut shape = Shape::new(1_u8);

@@ -32,13 +32,14 @@ async fn asynchronous(locker: &Locker) -> u8 {
     Temporary(locker).value()
 }
 
-fn locker() -> Locker {
-    Locker::open("memory://").unwrap()
+/// Lockers of one process on one URL share their locks; each test has a space of its own.
+fn locker(space: &str) -> Locker {
+    Locker::open(&format!("memory://{space}")).unwrap()
 }
 
 #[test]
 fn a_temporary_of_the_tail_is_dropped_before_the_release() {
-    let locker = locker();
+    let locker = locker("sync");
     assert_eq!(sync(&locker), 1);
     assert_eq!(HELD_AT_DROP.take(), Some(true));
     assert!(!locker.lock("temporaries").is_locked().unwrap());
@@ -46,7 +47,7 @@ fn a_temporary_of_the_tail_is_dropped_before_the_release() {
 
 #[test]
 fn a_temporary_of_an_async_tail_is_dropped_before_the_release() {
-    let locker = locker();
+    let locker = locker("async");
     let mut future = std::pin::pin!(asynchronous(&locker));
     let waker = std::task::Waker::noop();
     assert!(future.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_ready());
@@ -56,7 +57,7 @@ fn a_temporary_of_an_async_tail_is_dropped_before_the_release() {
 
 #[test]
 fn a_temporary_of_a_block_is_dropped_before_the_release() {
-    let locker = locker();
+    let locker = locker("block");
     let value = lock::prelude::lock!("temporaries", using = locker, { Temporary(&locker).value() });
     assert_eq!(value.unwrap(), 1);
     assert_eq!(HELD_AT_DROP.take(), Some(true));

@@ -146,7 +146,7 @@ fn synchronous(call: &Call, body: &TokenStream) -> TokenStream {
     let private = request::private(call);
     let lock = request::lock(call, None);
     let name = guard_name(call, &private);
-    let refresh = match refresh(call, &private) {
+    let refresh = match refresh(call, &private, false) {
         Some(reload) => quote_spanned! {Span::mixed_site()=>
             if let ::core::result::Result::Err(error) = #reload {
                 break 'held ::core::result::Result::Err(::core::convert::Into::<#private::Error>::into(error));
@@ -179,9 +179,9 @@ fn asynchronous(call: &Call, capture: Option<Token![move]>, body: &TokenStream) 
     let lock = request::lock(call, None);
     let name = guard_name(call, &private);
     let cancel = !matches!(call.on_lost, Some((OnLost::Continue, _)));
-    let refresh = refresh(call, &private).map(|reload| {
+    let refresh = refresh(call, &private, true).map(|reload| {
         quote_spanned! {Span::mixed_site()=>
-            if let ::core::result::Result::Err(error) = #reload.await {
+            if let ::core::result::Result::Err(error) = #reload {
                 return ::core::result::Result::Err(::core::convert::Into::<#private::Error>::into(error));
             }
         }
@@ -201,11 +201,16 @@ fn asynchronous(call: &Call, capture: Option<Token![move]>, body: &TokenStream) 
     }}
 }
 
-/// `refresh` of a block reloads the model it names.
-fn refresh(call: &Call, private: &TokenStream) -> Option<TokenStream> {
+/// `refresh` of a block reloads the model it names, be it a place or a borrow.
+fn refresh(call: &Call, private: &TokenStream, is_async: bool) -> Option<TokenStream> {
     let refresh = call.refresh()?;
     let KeySource::Model(key) = &call.key else { return None };
     let model = key.model.as_ref()?;
     let at = Span::mixed_site().located_at(refresh.span());
-    Some(quote_spanned! {at=> #private::Refresh::refresh(&mut #model) })
+    let (reload, method) = if is_async {
+        (quote!(ReloadAsync), quote_spanned!(at=> __lock_reload_async().await))
+    } else {
+        (quote!(Reload), quote_spanned!(at=> __lock_reload()))
+    };
+    Some(quote_spanned! {at=> { use #private::#reload as _; (#model).#method } })
 }

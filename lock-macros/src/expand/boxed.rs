@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::Parser;
-use syn::{Block, Error, Expr, ExprAsync, Result, Stmt};
+use syn::{Block, Error, Expr, ExprAsync, Ident, Pat, Result, Stmt, parse_quote};
 
 use super::{function::asynchronous, request};
 use crate::function::Function;
@@ -31,12 +31,33 @@ pub(super) fn future(call: &Call, function: &Function, output: &Returned) -> Res
         }
     }
     let body = async_block(&mut tail).ok_or_else(at_type)?;
+    let lock = request::lock(call, Some(function));
+    for statement in &mut body.block.stmts {
+        allow_renaming(statement, &lock);
+    }
     let inner = &body.block.stmts;
     let held = asynchronous(call, function, output, &quote!(#(#inner)*));
     body.block = syn::parse2(quote_spanned! {Span::mixed_site()=> { #held } })?;
-    let lock = request::lock(call, Some(function));
     let body = quote_spanned! {Span::mixed_site()=> let lock = #lock; #(#statements)* #tail };
     Ok(function.with_body(&TokenStream::new(), &body))
+}
+
+/// `#[async_trait]` moves every argument in by `let id = id;`, also one that only the key uses.
+fn allow_renaming(statement: &mut Stmt, lock: &TokenStream) {
+    let Stmt::Local(local) = statement else { return };
+    let Pat::Ident(pat) = &local.pat else { return };
+    let Some(Expr::Path(value)) = local.init.as_ref().map(|init| &*init.expr) else { return };
+    if value.path.is_ident(&pat.ident) && mentions(lock.clone(), &pat.ident) {
+        local.attrs.push(parse_quote!(#[allow(unused_variables)]));
+    }
+}
+
+fn mentions(tokens: TokenStream, name: &Ident) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == *name,
+        TokenTree::Group(group) => mentions(group.stream(), name),
+        _ => false,
+    })
 }
 
 /// The `async` block itself, or inside `Box::pin(..)`.

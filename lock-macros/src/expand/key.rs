@@ -39,7 +39,7 @@ pub(super) fn template(
     }
     let mut format = String::new();
     let mut values = Vec::new();
-    for piece in &template.pieces {
+    for (at, piece) in template.pieces.iter().enumerate() {
         match piece {
             Piece::Text(text) => format.push_str(&text.replace('{', "{{").replace('}', "}}")),
             Piece::Value { value, spec } => {
@@ -47,8 +47,9 @@ pub(super) fn template(
                 // Not the user's literal: clippy would ask him to inline our arguments.
                 let one = LitStr::new(&format!("{{{spec}}}"), Span::call_site());
                 let value = argument(value, named);
+                let end = template.end_of(at);
                 values.push(quote_spanned! {Span::mixed_site()=>
-                    #private::Escaped(::core::format_args!(#one, #value))
+                    #private::Escaped(::core::format_args!(#one, #value), #end)
                 });
             }
         }

@@ -53,7 +53,7 @@ pub fn f(id: u64) -> Result<u8, E> {
                     &::lock::__private::Global,
                     ::std::format!(
                         "user:{}", ::lock::__private::Escaped(::core::format_args!("{}",
-                        id))
+                        id), ':')
                     ),
                 )
                 .blocking(false)

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use lock_core::{Error, Key, Lock};
 
 use super::using::Using;
-use crate::model::{self, Model};
+use crate::model::{self, Model, Refresh, RefreshAsync};
 
 /// The key of a model by fields, or by its primary key where none is given.
 pub fn model_key<M: Model + ?Sized>(model: &M, name: Option<&str>, fields: &[&str]) -> Result<Key, Error> {
@@ -24,6 +24,26 @@ pub fn model_lock(using: &(impl Using + ?Sized), key: Result<Key, Error>) -> Loc
 pub fn text(value: &(impl Display + ?Sized)) -> String {
     value.to_string()
 }
+
+/// [`Refresh`] by method call, so that the borrow is the compiler's to take; a model may have a `reload` of its own.
+pub trait Reload: Refresh {
+    /// Loads the model again.
+    fn __lock_reload(&mut self) -> Result<(), Self::Error> {
+        self.refresh()
+    }
+}
+
+impl<M: Refresh + ?Sized> Reload for M {}
+
+/// The same for [`RefreshAsync`].
+pub trait ReloadAsync: RefreshAsync {
+    /// Loads the model again.
+    fn __lock_reload_async(&mut self) -> impl Future<Output = Result<(), Self::Error>> {
+        self.refresh()
+    }
+}
+
+impl<M: RefreshAsync + ?Sized> ReloadAsync for M {}
 
 /// A field whose text may be asked for; the derive cannot know which types have one.
 #[derive(Debug)]

@@ -6,7 +6,10 @@ use lock::{Error, Guard, Locker};
 
 use crate::{AppError, block_on};
 
+const fn goes_anywhere<T: Send + Sync + 'static>() {}
+
 pub fn run() -> Result<(), AppError> {
+    goes_anywhere::<Guard>();
     let locker = Locker::open("memory://?prefix=app:&ttl=10s")?;
     locker.ping()?;
     block_on(locker.ping_async())?;

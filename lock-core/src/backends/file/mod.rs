@@ -2,7 +2,7 @@
 //!
 //! A file per key, made once and never removed, on which the holder has an exclusive `flock`. The kernel frees it when
 //! the holder's process dies, at once; a holder that is merely stopped is never overtaken. In the file stands a
-//! [record](record) of the holder, for people, and the last fencing token.
+//! record of the holder, for people, and the last fencing token.
 //!
 //! | it promises | it does not |
 //! |---|---|
@@ -145,6 +145,7 @@ impl File {
                 let last = file.read()?;
                 return Ok(Ok((file, last)));
             }
+            self.set_aside(request, self.directory.open(&request.key)?);
             self.watcher.replaced(request, &self.directory);
         }
         Err(io::Error::other("the lock's file is being replaced again and again"))

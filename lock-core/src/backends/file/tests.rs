@@ -87,6 +87,22 @@ fn a_holder_is_told_when_somebody_removes_the_file() {
 }
 
 #[test]
+fn a_waiter_follows_a_file_that_somebody_removes() {
+    let place = Place::new();
+    let (here, there) = (place.locker(), place.locker());
+    let guard = here.lock("k").acquire().unwrap();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| there.lock("k").acquire().map(|next| next.fencing_token()));
+        while !std::fs::read(place.file_of_the_only_key()).unwrap().starts_with(b"!") {
+            thread::yield_now();
+        }
+        std::fs::remove_file(place.file_of_the_only_key()).unwrap();
+        assert!(waiter.join().unwrap().unwrap() > guard.fencing_token());
+    });
+    assert!(is_told(&guard));
+}
+
+#[test]
 fn a_directory_that_was_removed_is_made_anew() {
     let place = Place::new();
     let locker = place.locker();

@@ -130,7 +130,8 @@ impl Inotify {
     fn add(&self, path: &Path, bell: &Arc<Bell>) -> Option<i32> {
         // Under the mutex, so that the end of another watch of the same file does not end this one.
         let mut bells = self.bells();
-        let heard = WatchFlags::MODIFY | WatchFlags::CLOSE_WRITE;
+        // The bell; the death of a holder; the loss of the file's name.
+        let heard = WatchFlags::MODIFY | WatchFlags::CLOSE_WRITE | WatchFlags::ATTRIB;
         match inotify::add_watch(&self.queue, path, heard) {
             Ok(watch) => {
                 bells.entry(watch).or_default().push(Arc::clone(bell));
