@@ -129,13 +129,14 @@ struct Hold {
 /// See the [module](self).
 #[derive(Default)]
 pub(super) struct Held {
-    held: Mutex<HashMap<Key, Hold>>,
+    /// Boxed: a map has room for more than it holds, and doubles what that takes.
+    held: Mutex<HashMap<Key, Box<Hold>>>,
     idle: Mutex<HashMap<Key, Opened>>,
 }
 
 impl Held {
     pub(super) fn insert(&self, lease: Lease, file: Opened, record: Record) {
-        lock(&self.held).insert(lease.key.clone(), Hold { lease, file, record, tell: None });
+        lock(&self.held).insert(lease.key.clone(), Box::new(Hold { lease, file, record, tell: None }));
     }
 
     /// The holder of a key, if it is this process by this locker.
