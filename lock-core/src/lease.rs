@@ -100,7 +100,7 @@ impl Ttl {
     /// The shortest: below it, the safety margin would leave nothing of the lease.
     pub const MIN: Self = Self(Duration::from_millis(100));
     /// The longest: longer is no lease but a lock for ever, and overflows the clocks of some servers.
-    pub const MAX: Self = Self(Duration::from_secs(10 * 365 * 24 * 3600));
+    pub const MAX: Self = Self(Duration::from_hours(10 * 365 * 24));
     /// What is used where nothing is configured: 30 s.
     pub const DEFAULT: Self = Self(Duration::from_secs(30));
 
