@@ -1,6 +1,14 @@
 //! A backend with its settings.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 #[cfg(doc)]
 use crate::error::Error;
@@ -221,12 +229,21 @@ pub(crate) async fn call<T: Send + 'static>(
     answer.map_err(|fault| fault.into_error(key, operation))
 }
 
-/// Ends a call that takes too long. It may still have its effect.
+/// Ends a call that takes too long, and one that panics: whoever made it has leases to look after. In both cases it may
+/// still have had its effect.
 pub(crate) async fn limited<T>(
     limit: Duration,
     job: impl Future<Output = Result<T, Fault>>,
 ) -> Result<T, Fault> {
-    match tokio::time::timeout(limit, job).await {
+    let mut job = pin!(job);
+    let caught = poll_fn(|context| {
+        // Nothing of the job is used again after a panic.
+        match catch_unwind(AssertUnwindSafe(|| job.as_mut().poll(context))) {
+            Ok(polled) => polled,
+            Err(_) => Poll::Ready(Err(Fault::failed("the backend panicked").maybe_executed().permanent())),
+        }
+    });
+    match tokio::time::timeout(limit, caught).await {
         Ok(answer) => answer,
         Err(_) => Err(Fault::failed(format!("no answer within {limit:?}")).maybe_executed()),
     }

@@ -241,6 +241,7 @@ pub(crate) async fn adopt(
                 return Err(Error::Locked { key: key(), holder: local_holder(target) });
             }
             let turn = queue.take_over(&target.key, turn).ok_or_else(|| Error::Lost { key: key() })?;
+            queue.set_owner(&target.key, turn, owner);
             return in_process(target, options, Taken::new(target, turn), queue, caller);
         }
         Store::Backend(_, backend) => backend,

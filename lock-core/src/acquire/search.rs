@@ -163,6 +163,12 @@ impl Search {
         }
     }
 
+    /// How long a call may take beside the attempts, whose wait is one budget with theirs.
+    fn limit(&self) -> Duration {
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        left.map_or(CALL_LIMIT, |left| CALL_LIMIT.min(left + LAST_ANSWER))
+    }
+
     fn is_late(&self) -> bool {
         self.options.patience != Patience::None && self.deadline.is_some_and(|at| Instant::now() >= at)
     }
@@ -199,7 +205,7 @@ impl Search {
 
     async fn watch(&mut self) -> Result<Option<Box<dyn Watch>>> {
         self.watched = true;
-        let watch = limited(CALL_LIMIT, self.backend.watch(&self.request)).await;
+        let watch = limited(self.limit(), async { self.backend.watch(&self.request).await }).await;
         watch.map_err(|fault| fault.into_error(&self.request.key, "wait for"))
     }
 
@@ -239,7 +245,7 @@ impl Search {
     /// Confirms a lease that a release has handed to us; it is short until then.
     async fn claim(&mut self, lease: Lease) -> Result<Option<Guard>> {
         let sent = Moment::now();
-        match limited(CALL_LIMIT, self.backend.renew(&lease, self.request.ttl)).await {
+        match limited(self.limit(), self.backend.renew(&lease, self.request.ttl)).await {
             Ok(true) => self.granted(lease, sent),
             Ok(false) => Ok(None),
             Err(fault) => Err(self.failed(fault.maybe_executed())),

@@ -170,7 +170,7 @@ impl Leased {
     /// One renewal. `Ok(false)`: the lease is not ours any more.
     pub(crate) async fn renew_once(&self, ttl: Ttl, limit: Duration) -> Result<bool, Fault> {
         let sent = Moment::now();
-        let ours = limited(limit, self.backend.renew(&self.lease, ttl)).await?;
+        let ours = limited(limit, async { self.backend.renew(&self.lease, ttl).await }).await?;
         Ok(ours && self.prolong(ttl.deadline(sent)))
     }
 
@@ -330,15 +330,17 @@ pub(crate) async fn give_back(backend: &dyn Backend, lease: &Lease) -> Result<bo
 async fn persistently(backend: &dyn Backend, lease: &Lease) -> Result<bool, Fault> {
     const TRIES: u32 = 3;
     const PAUSE: Duration = Duration::from_millis(50);
-    let mut tries = 1;
+    let (mut tries, mut doubtful) = (1, false);
     loop {
         match backend.release(lease).await {
             Err(fault) if tries < TRIES => {
+                doubtful |= fault.may_have_executed();
                 tracing::debug!(key = %lease.key, error = %fault, tries, "release failed, trying again");
                 tokio::time::sleep(PAUSE * tries).await;
                 tries += 1;
             }
-            answer => return answer,
+            // What is not there any more was given back by the try whose answer got lost.
+            answer => return answer.map(|released| released || doubtful),
         }
     }
 }

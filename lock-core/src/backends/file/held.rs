@@ -1,7 +1,7 @@
 //! The files that this process has open.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::{File, TryLockError},
     io,
     os::unix::fs::{FileExt, MetadataExt},
@@ -88,22 +88,19 @@ impl Opened {
     }
 
     /// Who holds the lock, or for whom it is kept.
-    pub(super) fn holder(&self) -> io::Result<Option<Holder>> {
+    pub(super) fn holder(&self, locks: &Locks) -> io::Result<Option<Holder>> {
         let record = self.read()?;
         let kept_for = record.parked_for();
-        let taken = kept_for.is_some() || self.is_locked_by_somebody(record.host())?;
+        let taken = kept_for.is_some() || self.is_locked_by_somebody(locks, record.host())?;
         Ok(if taken { record.holder(kept_for) } else { None })
     }
 
     /// Whether any process has the file locked, without getting in its way.
-    fn is_locked_by_somebody(&self, host: &str) -> io::Result<bool> {
-        let inode = format!(":{} ", self.file.metadata()?.ino());
-        match std::fs::read_to_string("/proc/locks") {
-            Ok(locks) if locks.lines().any(|lock| lock.contains("FLOCK") && lock.contains(&inode)) => {
-                Ok(true)
-            }
+    fn is_locked_by_somebody(&self, locks: &Locks, host: &str) -> io::Result<bool> {
+        match &locks.0 {
+            Some(inodes) if inodes.contains(&self.file.metadata()?.ino()) => Ok(true),
             // The list leaves out the processes of other containers.
-            Ok(_) if Record::is_of_host(host) => Ok(false),
+            Some(_) if Record::is_of_host(host) => Ok(false),
             _ => self.probe(),
         }
     }
@@ -115,6 +112,23 @@ impl Opened {
             Err(TryLockError::WouldBlock) => Ok(true),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+}
+
+/// The files that are locked with `flock`, by inode, as far as the kernel tells this process.
+#[derive(Debug)]
+pub(super) struct Locks(Option<HashSet<u64>>);
+
+impl Locks {
+    pub(super) fn now() -> Self {
+        let locks = std::fs::read_to_string("/proc/locks").ok();
+        // `1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF`
+        let inode = |line: &str| {
+            let place = line.split_whitespace().find(|field| field.matches(':').count() == 2)?;
+            place.rsplit(':').next()?.parse().ok()
+        };
+        let of_flock = |line: &&str| line.contains("FLOCK");
+        Self(locks.map(|locks| locks.lines().filter(of_flock).filter_map(inode).collect()))
     }
 }
 

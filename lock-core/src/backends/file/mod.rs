@@ -31,7 +31,7 @@ use std::{fmt, io, path::PathBuf, sync::Arc};
 
 use self::{
     directory::Directory,
-    held::{Held, Opened},
+    held::{Held, Locks, Opened},
     record::{Parked, Record},
     watch::Watcher,
 };
@@ -232,16 +232,21 @@ impl File {
             return Ok(Some(holder));
         }
         match self.directory.look_at(key)? {
-            Some(file) => file.holder(),
+            Some(file) => file.holder(&Locks::now()),
             None => Ok(None),
         }
     }
 
-    fn list(&self, prefix: &str) -> io::Result<Vec<Holder>> {
+    /// Files are never removed: with thousands of them, the thread that does this has others' leases to renew meanwhile.
+    async fn list(&self, prefix: &str) -> io::Result<Vec<Holder>> {
+        const AT_ONCE: usize = 32;
+        let locks = Locks::now();
         let mut holders = Vec::new();
-        for file in self.directory.all()? {
-            if let Some(holder) = file?.holder()?.filter(|holder| holder.key.as_str().starts_with(prefix)) {
-                holders.push(holder);
+        for (number, file) in self.directory.all()?.enumerate() {
+            let holder = file?.holder(&locks)?;
+            holders.extend(holder.filter(|holder| holder.key.as_str().starts_with(prefix)));
+            if number % AT_ONCE == AT_ONCE - 1 {
+                tokio::task::yield_now().await;
             }
         }
         Ok(holders)
@@ -250,7 +255,7 @@ impl File {
     /// Puts a fresh file in the place of the locked one; its holder keeps a lock on a file without a name.
     fn force(&self, key: &Key) -> io::Result<bool> {
         let Some(file) = self.directory.open_existing(key)? else { return Ok(false) };
-        if file.holder()?.is_none() {
+        if file.holder(&Locks::now())?.is_none() {
             return Ok(false);
         }
         let mut record = file.read()?;
@@ -295,7 +300,7 @@ impl Backend for File {
     }
 
     fn held<'a>(&'a self, prefix: &'a str) -> Answer<'a, Vec<Holder>> {
-        Box::pin(async move { self.list(prefix).map_err(|error| self.directory.fault(error)) })
+        Box::pin(async move { self.list(prefix).await.map_err(|error| self.directory.fault(error)) })
     }
 
     fn force_release<'a>(&'a self, key: &'a Key) -> Answer<'a, bool> {

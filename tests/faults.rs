@@ -1,0 +1,235 @@
+//! Holders that are killed and stopped, 200 times each, on every backend that other processes share; and processes that
+//! end just after a guard was dropped.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
+
+use std::{
+    fmt::Write as _,
+    process::Command,
+    sync::Mutex,
+    thread,
+    time::{Duration, Instant},
+};
+
+use lock_core::{
+    Settings,
+    conformance::{Peer, Side, Subject, pulse},
+};
+use tests::{
+    history::{History, now},
+    scratch::Scratch,
+    subjects::{holder_path, subjects},
+};
+
+const TIMES: u32 = 200;
+/// How long after its holder's death a lock may still be taken, at most and beyond what its ttl allows.
+const TOLD: Duration = Duration::from_millis(250);
+
+/// The backends that other processes share.
+fn shared() -> Vec<Subject> {
+    subjects().into_iter().filter(|subject| subject.command().is_some()).collect()
+}
+
+fn settings(prefix: &str, ttl: Duration) -> Settings {
+    Settings {
+        prefix: Some(prefix.to_owned()),
+        ttl: Some(ttl),
+        retry: Some(Duration::from_millis(20)),
+        release_on_drop: None,
+    }
+}
+
+fn peer(subject: &Subject, settings: &Settings, side: Side) -> Peer {
+    Peer::start(subject.command().unwrap(), settings, side).unwrap()
+}
+
+/// The two kinds of callers, in turn.
+fn side(round: u32) -> Side {
+    if round.is_multiple_of(2) { Side::Blocking } else { Side::Async }
+}
+
+/// A short ttl that the backend can keep.
+fn ttl_of(subject: &Subject) -> Duration {
+    subject.capabilities.ttl_min.get().max(Duration::from_millis(200))
+}
+
+#[test]
+fn killed_holders_leave_a_lock_that_is_free_in_time_and_never_held_twice() {
+    for subject in shared() {
+        let scratch = Scratch::new("kill");
+        let path = scratch.path().join("history");
+        let bound = subject.capabilities.bound_to_process;
+        let ttl = ttl_of(&subject);
+        let settings = settings("kill:", ttl);
+        let lock = subject.open(&settings).unwrap().lock("k");
+        let limit = if bound { TOLD } else { ttl + subject.capabilities.ttl_grain + TOLD };
+        // Two more processes that want it all the time; what they do to each other is in the history as well.
+        let mut others = [peer(&subject, &settings, Side::Blocking), peer(&subject, &settings, Side::Async)];
+        let mut history = String::new();
+        let mut worst = Duration::ZERO;
+        let mut last = 0;
+        for round in 0..TIMES {
+            let mut victim = peer(&subject, &settings, side(round));
+            let token = smol::block_on(victim.hold("g", "k", &[]));
+            let _ = writeln!(history, "A {token} {} {} {}", victim.id(), now(), u64::MAX);
+            assert!(token > last);
+            if round == 0 {
+                let file = path.to_str().unwrap();
+                others.iter_mut().for_each(|other| other.tell(&["loop", "k", file, "1000000", "300"]));
+            }
+            if round.is_multiple_of(3) {
+                thread::sleep(Duration::from_millis(1));
+            }
+            let begin = Instant::now();
+            let killed = victim.kill();
+            let _ = writeln!(history, "K {} {killed}", victim.id());
+            let guard = lock.acquire().unwrap();
+            let _ = writeln!(history, "A {} {} {} {}", guard.fencing_token(), std::process::id(), now(), u64::MAX);
+            let took = begin.elapsed().saturating_sub(pulse::stalled_since(begin));
+            worst = worst.max(took);
+            assert!(took <= limit, "round {round}: free after {took:?}");
+            last = guard.fencing_token();
+            assert!(last > token);
+            let _ = writeln!(history, "R {last} {} {} 0", std::process::id(), now());
+            guard.release().unwrap();
+        }
+        for other in &mut others {
+            let killed = other.kill();
+            let _ = writeln!(history, "K {} {killed}", other.id());
+        }
+        history.push_str(&std::fs::read_to_string(&path).unwrap());
+        let history = History::parse(&history);
+        println!(
+            "{}: {TIMES} holders killed, {} holds, {} double holds, worst re-acquire {worst:?}",
+            subject.name,
+            history.holds.len(),
+            history.double_holds()
+        );
+        assert!(history.holds.len() > TIMES as usize * 2, "the others never had it");
+        history.assert_right();
+    }
+}
+
+/// Runs `TIMES` rounds, some beside each other, as most of their time is waiting. Returns the worst of what they measured.
+fn rounds(round: impl Fn(u32) -> Duration + Sync) -> Duration {
+    const BESIDE: u32 = 8;
+    let worst = Mutex::new(Duration::ZERO);
+    thread::scope(|scope| {
+        for first in 0..BESIDE {
+            let (round, worst) = (&round, &worst);
+            scope.spawn(move || {
+                for number in (first..TIMES).step_by(BESIDE as usize) {
+                    let took = round(number);
+                    let mut worst = worst.lock().unwrap();
+                    *worst = took.max(*worst);
+                }
+            });
+        }
+    });
+    worst.into_inner().unwrap()
+}
+
+#[test]
+fn stopped_holders_bound_to_their_lock_are_never_overtaken() {
+    for subject in shared().into_iter().filter(|subject| subject.capabilities.bound_to_process) {
+        let ttl = ttl_of(&subject);
+        let settings = settings("stop:", ttl);
+        let worst = rounds(|round| {
+            let lock = subject.open(&settings).unwrap().lock(format!("{round}"));
+            let mut victim = peer(&subject, &settings, side(round));
+            let token = smol::block_on(victim.hold("g", &format!("{round}"), &[]));
+            victim.stop();
+            let error = lock.clone().wait(ttl * 3 / 2).acquire().unwrap_err();
+            assert!(error.is_locked(), "{error}");
+            victim.go_on();
+            assert_eq!(smol::block_on(victim.ask(&["held", "g"])), ["true"]);
+            assert_eq!(smol::block_on(victim.ask(&["release", "g"])), ["released"]);
+            let begin = Instant::now();
+            let guard = lock.acquire().unwrap();
+            assert!(guard.fencing_token() > token);
+            begin.elapsed()
+        });
+        println!("{}: {TIMES} holders stopped, 0 overtaken, worst acquire after release {worst:?}", subject.name);
+    }
+}
+
+#[test]
+fn stopped_holders_whose_lease_ended_know_it_at_their_first_instruction() {
+    for subject in shared() {
+        let bound = subject.capabilities.bound_to_process;
+        let ttl = ttl_of(&subject);
+        let settings = settings("late:", ttl);
+        let worst = rounds(|round| {
+            let key = format!("{round}");
+            let lock = subject.open(&settings).unwrap().lock(&key).renew(true).ttl(Duration::from_secs(30));
+            let mut victim = peer(&subject, &settings, side(round));
+            let options: &[&str] = if bound { &["renew=no"] } else { &[] };
+            let token = smol::block_on(victim.hold("g", &key, options));
+            let gap = ttl.as_millis().to_string();
+            assert_eq!(smol::block_on(victim.ask(&["watch", "g", &gap])), ["watching"]);
+            let begin = Instant::now();
+            victim.stop();
+            let successor = (!bound).then(|| lock.acquire().unwrap());
+            thread::sleep((ttl * 2).saturating_sub(begin.elapsed()));
+            if bound {
+                assert!(lock.try_acquire().unwrap().is_none(), "overtaken while stopped");
+            }
+            victim.go_on();
+            let answer = smol::block_on(victim.answer());
+            let [held, lost, told, released] = &answer[..] else { panic!("{answer:?}") };
+            assert_eq!((held.as_str(), lost.as_str(), released.as_str()), ("false", "true", "lost"));
+            let told = Duration::from_millis(told.parse().unwrap());
+            let told = told.saturating_sub(pulse::stalled_since(begin));
+            assert!(told <= Duration::from_millis(50), "told {told:?} after it went on");
+            let successor = successor.unwrap_or_else(|| lock.acquire().unwrap());
+            assert!(successor.fencing_token() > token);
+            smol::block_on(victim.ask(&["drop", "g"]));
+            assert!(successor.is_held());
+            assert_eq!(lock.holder().unwrap().map(|holder| holder.owner), Some(successor.owner()));
+            told
+        });
+        println!("{}: {TIMES} holders overtaken while stopped, all knew; loss told after {worst:?} at worst", subject.name);
+    }
+}
+
+#[test]
+fn processes_that_share_a_lock_all_get_on_and_exclude_each_other() {
+    const HOLDS: usize = 400;
+    for subject in shared() {
+        let scratch = Scratch::new("history");
+        let path = scratch.path().join("history");
+        let settings = settings("share:", Duration::from_secs(30));
+        let times = HOLDS.to_string();
+        let mut peers: Vec<Peer> = (0..4).map(|round| peer(&subject, &settings, side(round))).collect();
+        let begin = Instant::now();
+        for peer in &mut peers {
+            peer.tell(&["loop", "k", path.to_str().unwrap(), &times, "100"]);
+        }
+        for peer in &mut peers {
+            assert_eq!(smol::block_on(peer.answer()), ["done"]);
+        }
+        let history = History::read(&path);
+        println!(
+            "{}: {} holds of 4 processes in {:?}, {} double holds",
+            subject.name,
+            history.holds.len(),
+            begin.elapsed(),
+            history.double_holds()
+        );
+        assert_eq!(history.holds.len(), HOLDS * 4);
+        history.assert_right();
+    }
+}
+
+/// Every way of ending a process that has just dropped a guard whose release takes a while.
+#[test]
+fn a_release_that_takes_a_while_is_done_before_the_process_ends() {
+    for how in ["return", "exit", "async-return", "async-exit", "worker", "current-thread", "thread", "panic"] {
+        for _ in 0..5 {
+            let scratch = Scratch::new("exit");
+            let released = scratch.path().join("released");
+            let output = Command::new(holder_path()).arg("slow").arg(&released).arg(how).output().unwrap();
+            assert_eq!(output.status.success(), how != "panic", "{how}: {output:?}");
+            assert!(released.exists(), "{how}: the process ended before its lock was released");
+        }
+    }
+}

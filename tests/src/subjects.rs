@@ -1,0 +1,69 @@
+//! The backends under test. A new one is one entry more.
+
+use std::{path::PathBuf, process::Command, sync::Arc};
+
+use lock_core::{
+    Locker,
+    backend::{Backend, Capabilities},
+    backends::File,
+    conformance::{Leases, Subject},
+};
+
+use crate::scratch::Scratch;
+
+/// Every backend, each on a store of its own that lasts as long as the subject.
+pub fn subjects() -> Vec<Subject> {
+    vec![memory(), file(), leases("leases", Leases::new()), leases("leases-notifying", Leases::new().notifying())]
+}
+
+/// `memory://`
+pub fn memory() -> Subject {
+    let mut capabilities = Capabilities::default();
+    capabilities.immediate = true;
+    capabilities.across_processes = false;
+    capabilities.across_hosts = false;
+    capabilities.notifies = true;
+    capabilities.bound_to_process = true;
+    capabilities.hand_over = true;
+    let url = format!("memory://conformance-{}", std::process::id());
+    // Without anybody to use it, a space of names is forgotten.
+    let anchor = Locker::open(&url).unwrap();
+    Subject::new("memory", capabilities, move |settings| {
+        let _ = &anchor;
+        Locker::open_with(&url, settings)
+    })
+}
+
+/// `file:///directory`
+pub fn file() -> Subject {
+    let directory = Arc::new(Scratch::new("conformance"));
+    let capabilities = File::shared(directory.path()).capabilities();
+    let url = directory.url();
+    let opened = url.clone();
+    Subject::new("file", capabilities, move |settings| {
+        let _ = &directory;
+        Locker::open_with(&opened, settings)
+    })
+    .helper(move || holder(&url))
+}
+
+/// Leases in this process's memory, with a ttl and a way to travel.
+fn leases(name: &str, store: Leases) -> Subject {
+    Subject::new(name, store.capabilities(), move |settings| {
+        Locker::with_backend_and(store.client(), settings)
+    })
+}
+
+/// The program that obeys the cases in another process, on the store behind `url`.
+pub fn holder(url: &str) -> Command {
+    let mut command = Command::new(holder_path());
+    command.arg("serve").arg(url);
+    command
+}
+
+/// Where it is: cargo builds it beside the tests.
+pub fn holder_path() -> PathBuf {
+    let this = std::env::current_exe().unwrap();
+    let found = this.ancestors().skip(1).map(|directory| directory.join("holder")).find(|path| path.is_file());
+    found.expect("cargo builds the program `holder` before the tests")
+}
