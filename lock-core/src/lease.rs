@@ -63,17 +63,17 @@ impl FromStr for Owner {
 
     /// Takes any printable text of 1 to 255 bytes.
     fn from_str(text: &str) -> Result<Self, Error> {
+        let hexadecimal = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if hexadecimal && let Ok(bits) = u128::from_str_radix(text, 16) {
+            return Ok(Self::from_bits(bits));
+        }
         if text.is_empty() || text.len() > Self::LONGEST || text.chars().any(char::is_control) {
             return Err(Error::config(format!(
                 "owner {:?} is not one: accepted are 1 to 255 bytes of text without control characters",
                 crate::error::excerpt(text)
             )));
         }
-        let hexadecimal = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        match u128::from_str_radix(text, 16) {
-            Ok(bits) if hexadecimal => Ok(Self::from_bits(bits)),
-            _ => Ok(Self(Token::Named(text.into()))),
-        }
+        Ok(Self(Token::Named(text.into())))
     }
 }
 
@@ -100,7 +100,7 @@ impl Ttl {
     /// The shortest: below it, the safety margin would leave nothing of the lease.
     pub const MIN: Self = Self(Duration::from_millis(100));
     /// The longest: longer is no lease but a lock for ever, and overflows the clocks of some servers.
-    pub const MAX: Self = Self(Duration::from_secs(10 * 365 * 24 * 3600));
+    pub const MAX: Self = Self(Duration::from_hours(10 * 365 * 24));
     /// What is used where nothing is configured: 30 s.
     pub const DEFAULT: Self = Self(Duration::from_secs(30));
 

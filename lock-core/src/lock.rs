@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
-    acquire,
+    acquire::{self, Caller},
     backend::Mode,
     backends::memory,
     config::Resolved,
@@ -236,7 +236,7 @@ impl Lock {
     #[inline]
     pub fn acquire(&self) -> Result<Guard> {
         let target = self.target()?;
-        match acquire::at_once(target, &self.options) {
+        match acquire::at_once(target, &self.options, Caller::Blocking) {
             Some(guard) => Ok(guard),
             None => acquire::blocking(target, &self.options),
         }
@@ -249,7 +249,11 @@ impl Lock {
     /// # Errors
     /// As [`acquire`](Self::acquire).
     pub async fn acquire_async(&self) -> Result<Guard> {
-        acquire::waiting(self.target()?, &self.options).await
+        let target = self.target()?;
+        match acquire::at_once(target, &self.options, Caller::Async) {
+            Some(guard) => Ok(guard),
+            None => acquire::waiting(target, &self.options).await,
+        }
     }
 
     /// One attempt. `None`: somebody else has it.

@@ -180,6 +180,12 @@ impl Locker {
         }
     }
 
+    /// How many keys this process holds or waits for on this store: for figures and tests.
+    #[doc(hidden)]
+    pub fn waiting_or_held(&self) -> usize {
+        self.queue().len()
+    }
+
     pub(crate) fn store(&self) -> &Store {
         &self.inner.store
     }

@@ -121,7 +121,10 @@ fn settings(query: &str, shown: Redacted<'_>) -> Result<Settings> {
         if seen.contains(&name) {
             return Err(Error::config(format!("{shown:?}: {name:?} stands twice in the query")));
         }
-        settings.set(&name, &value, &format!("{shown:?}"))?;
+        // What is unknown is named by the error itself.
+        let known = Settings::NAMES.iter().any(|known| **known == *name);
+        let place = if known { format!("{shown:?}: {name}") } else { format!("{shown:?}") };
+        settings.set(&name, &value, &place)?;
         seen.push(name);
     }
     Ok(settings)
@@ -191,7 +194,7 @@ mod tests {
             ("file:///", "absolute path"),
             ("file:///a%00b", "absolute path"),
             ("file:///a%ff", "UTF-8"),
-            ("memory://?ttl=soon", "\"soon\" is not a duration"),
+            ("memory://?ttl=soon", "\"memory://\": ttl: \"soon\" is not a duration"),
             ("memory://?ttl", "name=value"),
             ("memory://?color=red", "unknown setting \"color\""),
             ("memory://?ttl=1s&ttl=2s", "stands twice"),

@@ -35,7 +35,7 @@ impl Retry {
     pub(crate) const DEFAULT: Self = Self(Duration::from_millis(100));
 
     pub(crate) fn new(interval: Duration) -> Result<Self, Error> {
-        if (Duration::from_millis(1)..=Duration::from_secs(3600)).contains(&interval) {
+        if (Duration::from_millis(1)..=Duration::from_hours(1)).contains(&interval) {
             Ok(Self(interval))
         } else {
             Err(Error::config(format!("retry {interval:?} is out of range: accepted are 1ms to 1 hour")))

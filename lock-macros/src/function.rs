@@ -1,8 +1,9 @@
 //! The function under an attribute: its signature understood, its body left as it is.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
+use syn::token::Brace;
 use syn::{Attribute, Error, Receiver, Result, Signature, Token, Visibility, braced};
 
 pub(crate) struct Function {
@@ -11,7 +12,7 @@ pub(crate) struct Function {
     pub(crate) defaultness: Option<Token![default]>,
     pub(crate) sig: Signature,
     pub(crate) inner_attrs: Vec<Attribute>,
-    pub(crate) brace: syn::token::Brace,
+    pub(crate) brace: Brace,
     pub(crate) body: TokenStream,
 }
 
@@ -36,10 +37,11 @@ impl Parse for Function {
 }
 
 impl Function {
-    /// The body with the user's own braces.
+    /// The body in braces of ours where the user's are: theirs, inside of another block, would be told to be unnecessary.
     pub(crate) fn block(&self) -> TokenStream {
+        let place = Span::mixed_site().located_at(self.brace.span.join());
         let mut tokens = TokenStream::new();
-        self.brace.surround(&mut tokens, |inner| self.body.to_tokens(inner));
+        Brace(place).surround(&mut tokens, |inner| self.body.to_tokens(inner));
         tokens
     }
 

@@ -45,14 +45,14 @@ pub(crate) enum Caller {
 
 /// An uncontended lock of `memory://` with ordinary options; `None` for all that takes longer to decide.
 #[inline]
-pub(crate) fn at_once(target: &Arc<Target>, options: &Options) -> Option<Guard> {
+pub(crate) fn at_once(target: &Arc<Target>, options: &Options, caller: Caller) -> Option<Guard> {
     let Store::Memory(queue) = target.locker.store() else { return None };
     if !options.renew || options.owner.is_some() || options.mode != Mode::Exclusive {
         return None;
     }
     let Seat::Given(turn) = queue.try_enter(&target.key) else { return None };
     let hold = InProcess::lasting(Arc::clone(target), turn, options.ttl);
-    Some(Guard::new(Hold::InProcess(hold), options.release_on_drop, Caller::Blocking))
+    Some(Guard::new(Hold::InProcess(hold), options.release_on_drop, caller))
 }
 
 pub(crate) fn blocking(target: &Arc<Target>, options: &Options) -> Result<Guard> {

@@ -14,6 +14,7 @@
 //! - *wake*: wakers run foreign code, and run after the shard's lock was let go.
 
 mod entry;
+mod keys;
 mod waiter;
 
 #[cfg(all(test, shuttle))]
@@ -22,14 +23,13 @@ mod schedules;
 mod tests;
 
 use std::{
-    collections::{HashMap, hash_map::RandomState},
     fmt,
-    hash::{BuildHasher, Hash, Hasher},
+    hash::{BuildHasher, RandomState},
     sync::Arc,
 };
 
-use self::entry::Entry;
-pub(crate) use self::{entry::Seat, waiter::Entering};
+use self::{entry::Entry, keys::Keys};
+pub(crate) use self::{entry::Seat, keys::Hashed, waiter::Entering};
 use crate::{
     clock::{self, Moment},
     key::Key,
@@ -47,55 +47,12 @@ const SHARDS: usize = 1;
 /// A turn: its number is higher than that of every earlier turn of the key, so that it can be a fencing token.
 pub(crate) type Turn = u64;
 
-/// A key with its hash, computed once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Hashed {
-    hash: u64,
-    key: Key,
-}
-
-impl Hashed {
-    pub(crate) const fn key(&self) -> &Key {
-        &self.key
-    }
-}
-
-impl Hash for Hashed {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}
-
-/// Hands on the hash that a [`Hashed`] brings along.
-#[derive(Clone, Copy, Debug, Default)]
-struct Prehashed(u64);
-
-impl Hasher for Prehashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, _: &[u8]) {}
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-}
-
-impl BuildHasher for Prehashed {
-    type Hasher = Self;
-
-    fn build_hasher(&self) -> Self {
-        *self
-    }
-}
-
 /// Keeps each shard on cache lines of its own.
 #[repr(align(128))]
 struct Shard(Mutex<Entries>);
 
 struct Entries {
-    held: HashMap<Hashed, Entry, Prehashed>,
+    held: Keys,
     last: Turn,
 }
 
@@ -116,17 +73,17 @@ impl Queue {
     pub(crate) fn new() -> Self {
         // Later processes begin with higher numbers: a counter from 1 would let a stale writer pass as a new one.
         let last = clock::unix_micros();
-        let shard = || Shard(Mutex::new(Entries { held: HashMap::default(), last }));
+        let shard = || Shard(Mutex::new(Entries { held: Keys::default(), last }));
         Self { shards: (0..SHARDS).map(|_| shard()).collect(), hasher: RandomState::new() }
     }
 
     pub(crate) fn hashed(&self, key: Key) -> Hashed {
-        Hashed { hash: self.hasher.hash_one(&key), key }
+        Hashed::new(key, &self.hasher)
     }
 
     fn entries(&self, key: &Hashed) -> impl std::ops::DerefMut<Target = Entries> + '_ {
         // The table inside the shard uses the low and the highest bits.
-        let index = (key.hash >> 32) as usize % SHARDS;
+        let index = (key.hash() >> 32) as usize % SHARDS;
         sync::lock(&self.shards[index].0)
     }
 

@@ -15,6 +15,15 @@ type AppError = Box<dyn std::error::Error + Send + Sync>;
 #[lock("global")]
 fn foo() {}
 
+/// On one line, where rustc looks for braces that are not needed.
+#[rustfmt::skip]
+#[lock("outside:line")]
+fn one_line() -> Result<(), lock::Error> { Ok(()) }
+
+#[rustfmt::skip]
+#[lock("outside:line")]
+async fn one_async_line() -> Result<(), lock::Error> { Ok(()) }
+
 #[lock("order:{order_id}", wait = "5s", ttl = "30s")]
 async fn ship(order_id: u64) -> Result<(), AppError> {
     println!("shipped {order_id}");
@@ -28,6 +37,8 @@ fn main() -> Result<(), AppError> {
         println!("{total} under token {}", guard.fencing_token());
     }
     foo();
+    one_line()?;
+    block_on(one_async_line())?;
     block_on(ship(7))?;
     attributes::run()?;
     models::run()?;

@@ -8,6 +8,8 @@
 //! and again knows of him. The second never changes: writing it once more is the bell.
 
 use std::{
+    borrow::Cow,
+    fmt::{self, Write as _},
     io,
     sync::OnceLock,
     time::{Duration, UNIX_EPOCH},
@@ -45,8 +47,8 @@ pub(super) struct Record {
     since: u64,
     /// Until when it is kept for its owner though nobody has the file locked; zero if it is not.
     parked_until: u64,
-    boot: String,
-    host: String,
+    boot: Cow<'static, str>,
+    host: Cow<'static, str>,
     key: Option<Key>,
 }
 
@@ -66,8 +68,8 @@ impl Record {
             pid: std::process::id(),
             since: clock::unix_micros(),
             parked_until: 0,
-            boot: String::new(),
-            host: machine().host.clone(),
+            boot: Cow::Borrowed(""),
+            host: Cow::Borrowed(&machine().host),
             key: Some(request.key.clone()),
         }
     }
@@ -89,7 +91,7 @@ impl Record {
     /// Keeps the lock for its owner without a process to hold it.
     pub(super) fn park(&mut self, until: Moment) {
         self.parked_until = until.as_nanos();
-        self.boot.clone_from(&machine().boot);
+        self.boot = Cow::Borrowed(&machine().boot);
     }
 
     /// Forgets the holder, not the token.
@@ -132,7 +134,7 @@ impl Record {
     pub(super) fn holder(&self, expires_in: Option<Duration>) -> Option<Holder> {
         let mut holder = Holder::new(self.key.clone()?, self.owner.clone()?);
         holder.fencing_token = Some(self.token);
-        holder.host = Some(self.host.clone());
+        holder.host = Some(self.host.clone().into_owned());
         holder.pid = Some(self.pid);
         holder.acquired_at = Some(UNIX_EPOCH + Duration::from_micros(self.since));
         holder.expires_in = expires_in;
@@ -140,22 +142,17 @@ impl Record {
     }
 
     pub(super) fn to_line(&self) -> String {
-        let text = |text: &str| match text {
-            "" => NOTHING.to_owned(),
-            text => utf8_percent_encode(text, FIELD).to_string(),
-        };
-        format!(
-            "{}{VERSION} {} {} {} {} {} {} {} {}\n",
-            if self.awaited { AWAITED } else { NOT_AWAITED },
-            self.token,
-            text(&self.owner.as_ref().map(ToString::to_string).unwrap_or_default()),
-            self.pid,
-            self.since,
-            self.parked_until,
-            text(&self.boot),
-            text(&self.host),
-            self.key.as_ref().map_or(NOTHING, Key::as_str),
-        )
+        let awaited = if self.awaited { AWAITED } else { NOT_AWAITED };
+        let mut line = String::with_capacity(256);
+        // Writing to a string does not fail.
+        let _ = write!(line, "{awaited}{VERSION} {} ", self.token);
+        push_field(&mut line, self.owner.as_ref());
+        let _ = write!(line, "{} {} {} ", self.pid, self.since, self.parked_until);
+        push_field(&mut line, Some(&self.boot).filter(|boot| !boot.is_empty()));
+        push_field(&mut line, Some(&self.host).filter(|host| !host.is_empty()));
+        line.push_str(self.key.as_ref().map_or(NOTHING, Key::as_str));
+        line.push('\n');
+        line
     }
 
     /// `None`: it is no record, or not a whole one.
@@ -164,10 +161,6 @@ impl Record {
         let line = std::str::from_utf8(&bytes[..end]).ok()?;
         let mut fields = line.splitn(9, ' ');
         let mut next = || fields.next();
-        let text = |field: &str| match field {
-            NOTHING => Some(String::new()),
-            field => percent_decode_str(field).decode_utf8().ok().map(std::borrow::Cow::into_owned),
-        };
         let begin = next()?;
         let awaited = match begin.strip_suffix(VERSION)?.chars().next()? {
             AWAITED => true,
@@ -177,17 +170,45 @@ impl Record {
         Some(Self {
             awaited,
             token: next()?.parse().ok()?,
-            owner: match text(next()?)?.as_str() {
+            owner: match &*text(next()?)? {
                 "" => None,
                 owner => Some(owner.parse().ok()?),
             },
             pid: next()?.parse().ok()?,
             since: next()?.parse().ok()?,
             parked_until: next()?.parse().ok()?,
-            boot: text(next()?)?,
-            host: text(next()?)?,
+            boot: text(next()?)?.into_owned().into(),
+            host: text(next()?)?.into_owned().into(),
             key: Some(Key::from(next()?)),
         })
+    }
+}
+
+/// The text of a field.
+fn text(field: &str) -> Option<Cow<'_, str>> {
+    match field {
+        NOTHING => Some(Cow::Borrowed("")),
+        field => percent_decode_str(field).decode_utf8().ok(),
+    }
+}
+
+/// Adds a field and a space.
+fn push_field(line: &mut String, field: Option<&impl fmt::Display>) {
+    // Writing to a string does not fail.
+    let _ = match field {
+        Some(field) => write!(Encoding(line), "{field}"),
+        None => line.write_str(NOTHING),
+    };
+    line.push(' ');
+}
+
+/// Encodes what is written through it.
+struct Encoding<'a>(&'a mut String);
+
+impl fmt::Write for Encoding<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend(utf8_percent_encode(text, FIELD));
+        Ok(())
     }
 }
 

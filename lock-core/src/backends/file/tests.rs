@@ -36,7 +36,7 @@ impl Drop for Place {
 
 /// Waits for the loss; a minute is for ever.
 fn is_told(guard: &Guard) -> bool {
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_mins(1);
     let told = crate::race::race(guard.lost(), async {
         crate::background::alarm(end).unwrap().await.unwrap();
     });
@@ -117,13 +117,13 @@ fn a_directory_that_was_removed_is_made_anew() {
 fn a_lease_that_was_given_away_is_kept_for_its_owner() {
     let place = Place::new();
     let (here, there) = (place.locker(), place.locker());
-    let lock = here.lock("k").ttl(Duration::from_secs(60));
+    let lock = here.lock("k").ttl(Duration::from_mins(1));
     let guard = lock.acquire().unwrap();
     let token = guard.fencing_token();
     let owner = guard.into_owner();
     assert!(here.lock("k").try_acquire().unwrap().is_none());
     let holder = there.lock("k").holder().unwrap().unwrap();
-    assert!(holder.expires_in.is_some_and(|left| left <= Duration::from_secs(60)));
+    assert!(holder.expires_in.is_some_and(|left| left <= Duration::from_mins(1)));
     assert!(there.lock("k").adopt("somebody else".parse().unwrap()).unwrap_err().is_locked());
     let guard = there.lock("k").adopt(owner.clone()).unwrap();
     assert_eq!((guard.owner(), guard.fencing_token()), (owner.clone(), token));
