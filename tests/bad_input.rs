@@ -159,7 +159,7 @@ fn what_stands_in_a_locks_file_is_never_trusted() {
     let locker = Locker::open(&url).unwrap();
     let mut last = locker.lock("k").acquire().unwrap().fencing_token();
     for content in
-        [&b""[..], b"garbage\n", b"#lock/1 18446744073709551615 x", b"\xff\xfe\0\0\n", &[b'x'; 100_000]]
+        [&b""[..], b"garbage\n", b"#lock/1 18446744073709551615 x", b"\xff\xfe\0\0\n", &vec![b'x'; 100_000]]
     {
         fs::write(&name, content).unwrap();
         let guard = Locker::open(&url).unwrap().lock("k").acquire().unwrap();

@@ -14,8 +14,11 @@ use std::{
 };
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use lock_core::conformance::{Case, Executor, Outcome, Subject, cases};
-use tests::{executors::executors, subjects::subjects};
+use lock_core::conformance::{Case, Outcome, Subject, cases};
+use tests::{
+    executors::{Make, executors},
+    subjects::subjects,
+};
 
 /// A case that takes longer hangs.
 const HANGS: Duration = Duration::from_secs(90);
@@ -55,10 +58,10 @@ fn main() {
 }
 
 /// Runs a case in a thread of its own, so that one that hangs does not keep the others from being told.
-fn run(case: Case, subject: Subject, executor: fn() -> Arc<dyn Executor>) -> Result<Outcome, String> {
+fn run(case: Case, subject: Subject, executor: Make) -> Result<Outcome, String> {
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
-        let outcome = catch_unwind(AssertUnwindSafe(|| case.run(&subject, executor())));
+        let outcome = catch_unwind(AssertUnwindSafe(|| case.run(&subject, &executor())));
         drop(tell.send(outcome.map_err(|panic| explain(&*panic))));
     });
     told.recv_timeout(HANGS).unwrap_or_else(|_| Err(format!("it is not done after {HANGS:?}")))

@@ -8,8 +8,11 @@ use lock_core::{
 };
 use tokio::runtime::{Builder, Handle, Runtime};
 
+/// Makes an executor for one run of a case.
+pub type Make = fn() -> Arc<dyn Executor>;
+
 /// One of each kind, by the name that stands in a test's.
-pub fn executors() -> Vec<(&'static str, fn() -> Arc<dyn Executor>)> {
+pub fn executors() -> Vec<(&'static str, Make)> {
     vec![
         ("sync", || Arc::new(Threads::blocking())),
         ("tokio", || Arc::new(Tokio::new(Builder::new_multi_thread().worker_threads(2)))),

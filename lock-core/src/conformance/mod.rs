@@ -11,7 +11,8 @@
 //!     lock_core::Locker::with_backend_and(store.client(), settings)
 //! });
 //! let case = cases().into_iter().find(|case| case.name == "prefix and name make the key").unwrap();
-//! assert!(matches!(case.run(&subject, Arc::new(Threads::blocking())), Outcome::Passed));
+//! let executor: Arc<dyn lock_core::conformance::Executor> = Arc::new(Threads::blocking());
+//! assert!(matches!(case.run(&subject, &executor), Outcome::Passed));
 //! ```
 //!
 //! A case that a backend cannot pass for want of a capability is not run and says which one it is; nothing is chosen by
@@ -69,6 +70,8 @@ pub fn cases() -> Vec<Case> {
     groups.concat()
 }
 
+type Open = dyn Fn(&Settings) -> Result<Locker> + Send + Sync;
+
 /// A backend under test: how to open it, and what it says that it can do.
 #[derive(Clone)]
 pub struct Subject {
@@ -76,7 +79,7 @@ pub struct Subject {
     pub name: String,
     /// What the cases are chosen by.
     pub capabilities: Capabilities,
-    open: Arc<dyn Fn(&Settings) -> Result<Locker> + Send + Sync>,
+    open: Arc<Open>,
     helper: Option<Arc<dyn Fn() -> Command + Send + Sync>>,
 }
 
@@ -174,11 +177,11 @@ impl Case {
     ///
     /// # Panics
     /// If the sentence is not true of the subject.
-    pub fn run(&self, subject: &Subject, executor: Arc<dyn Executor>) -> Outcome {
+    pub fn run(&self, subject: &Subject, executor: &Arc<dyn Executor>) -> Outcome {
         if let Some(missing) = self.missing(subject) {
             return Outcome::Missing(missing);
         }
-        let test = Test::new(subject, Arc::clone(&executor));
+        let test = Test::new(subject, Arc::clone(executor));
         executor.block_on((self.body)(test));
         Outcome::Passed
     }

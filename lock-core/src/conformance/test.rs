@@ -34,7 +34,7 @@ use crate::{
 /// How often waiters look by themselves, in cases that do not say otherwise.
 pub(super) const RETRY: Duration = Duration::from_millis(50);
 /// Longer than any case that is not about leases.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(100);
 
 /// One run of a case.
 #[derive(Clone, Debug)]
@@ -265,7 +265,7 @@ impl<T> Future for Joined<T> {
         Pin::new(&mut self.0).poll(context).map(|ended| match ended {
             Ok(Ok(value)) => value,
             Ok(Err(panic)) => resume_unwind(panic),
-            Err(_) => panic!("a part of the case was dropped"),
+            Err(dropped) => panic!("a part of the case was dropped: {dropped}"),
         })
     }
 }

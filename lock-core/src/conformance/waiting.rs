@@ -222,7 +222,7 @@ async fn one_last_attempt(test: Test) {
     let ttl = test.ttl();
     let guard = test.acquire(&test.client().lock("k")).await.unwrap();
     let waiting = {
-        let lock = test.client().lock("k").retry(Duration::from_secs(60)).wait(ttl);
+        let lock = test.client().lock("k").retry(Duration::from_secs(100)).wait(ttl);
         let test = test.clone();
         test.clone().spawn(async move { test.acquire(&lock).await.map(drop) })
     };
