@@ -14,7 +14,10 @@ use lock_core::{
     Error, Guard, Lock, Locker, Settings,
     conformance::{Effect, Leases, Operation, pulse},
 };
-use tests::history::{History, now};
+use tests::{
+    history::{History, now},
+    report,
+};
 
 const TTL: Duration = Duration::from_millis(600);
 /// How late a loss may be told.
@@ -444,7 +447,7 @@ fn under_random_failures_nobody_holds_twice_and_tokens_increase() {
         .collect();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
     let history = History::parse(&history.lock().unwrap());
-    println!("{} holds, {} double holds, seed {seed}", history.holds.len(), history.double_holds());
+    report(&format!("{} holds, {} double holds, seed {seed}", history.holds.len(), history.double_holds()));
     assert!(history.holds.len() > 50, "{} of {} grants", history.holds.len(), granted.load(Ordering::SeqCst));
     history.assert_right();
     // What hung on the way is given up after 5 s at the latest.

@@ -16,6 +16,7 @@ use lock_core::{
 };
 use tests::{
     history::{History, now},
+    report,
     scratch::Scratch,
     subjects::{holder_path, subjects},
 };
@@ -105,12 +106,12 @@ fn killed_holders_leave_a_lock_that_is_free_in_time_and_never_held_twice() {
         }
         history.push_str(&std::fs::read_to_string(&path).unwrap());
         let history = History::parse(&history);
-        println!(
+        report(&format!(
             "{}: {TIMES} holders killed, {} holds, {} double holds, worst re-acquire {worst:?}",
             subject.name,
             history.holds.len(),
             history.double_holds()
-        );
+        ));
         assert!(history.holds.len() > TIMES as usize * 2, "the others never had it");
         history.assert_right();
     }
@@ -155,10 +156,10 @@ fn stopped_holders_bound_to_their_lock_are_never_overtaken() {
             assert!(guard.fencing_token() > token);
             begin.elapsed()
         });
-        println!(
+        report(&format!(
             "{}: {TIMES} holders stopped, 0 overtaken, worst acquire after release {worst:?}",
             subject.name
-        );
+        ));
     }
 }
 
@@ -197,10 +198,10 @@ fn stopped_holders_whose_lease_ended_know_it_at_their_first_instruction() {
             assert_eq!(lock.holder().unwrap().map(|holder| holder.owner), Some(successor.owner()));
             told
         });
-        println!(
+        report(&format!(
             "{}: {TIMES} holders overtaken while stopped, all knew; loss told after {worst:?} at worst",
             subject.name
-        );
+        ));
     }
 }
 
@@ -221,13 +222,13 @@ fn processes_that_share_a_lock_all_get_on_and_exclude_each_other() {
             assert_eq!(smol::block_on(peer.answer()), ["done"]);
         }
         let history = History::read(&path);
-        println!(
+        report(&format!(
             "{}: {} holds of 4 processes in {:?}, {} double holds",
             subject.name,
             history.holds.len(),
             begin.elapsed(),
             history.double_holds()
-        );
+        ));
         assert_eq!(history.holds.len(), HOLDS * 4);
         history.assert_right();
     }

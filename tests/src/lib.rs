@@ -2,7 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
 #![allow(clippy::missing_panics_doc, reason = "all of this is called by tests")]
 
+use std::io::Write as _;
+
 pub mod executors;
 pub mod history;
 pub mod scratch;
 pub mod subjects;
+
+/// Prints a summary that is worth reading also when nothing failed; what a test prints is otherwise not shown then.
+pub fn report(summary: &str) {
+    // Nothing depends on its being seen.
+    let _ = writeln!(std::io::stderr(), "{summary}");
+}

@@ -46,7 +46,7 @@ fn open_many(url: &str, count: u32) -> Result<String, Error> {
     let held: Result<Vec<_>, Error> = (0..count)
         .map(|number| locker.lock(format!("many-{number}")).wait(Duration::from_secs(1)).acquire())
         .collect();
-    let said = held.map(|held| held.len().to_string()).unwrap_or_else(|error| error.to_string());
+    let said = held.map_or_else(|error| error.to_string(), |held| held.len().to_string());
     drop(locker.lock("afterwards").acquire()?);
     Ok(format!("{said}\t{:?}", locker.held().map(|held| held.len())))
 }
