@@ -4,12 +4,16 @@ use std::{
     collections::{HashMap, HashSet},
     fs::{File, TryLockError},
     io,
-    os::unix::fs::{FileExt, MetadataExt},
+    os::{
+        fd::AsRawFd,
+        unix::fs::{FileExt, MetadataExt},
+    },
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use rustix::fs;
 #[cfg(target_os = "linux")]
-use rustix::fs::{self, AtFlags, StatxFlags};
+use rustix::fs::{AtFlags, StatxFlags};
 
 use super::{
     record::{BELL, MARK, Record},
@@ -97,38 +101,64 @@ impl Opened {
 
     /// Whether any process has the file locked, without getting in its way.
     fn is_locked_by_somebody(&self, locks: &Locks, host: &str) -> io::Result<bool> {
-        match &locks.0 {
-            Some(inodes) if inodes.contains(&self.file.metadata()?.ino()) => Ok(true),
+        let about = self.file.metadata()?;
+        match locks.find(about.dev(), about.ino()) {
+            Some(Listed::Surely) => Ok(true),
             // The list leaves out the processes of other containers.
-            Some(_) if Record::is_of_host(host) => Ok(false),
+            Some(Listed::No) if Record::is_of_host(host) => Ok(false),
             _ => self.probe(),
         }
     }
 
-    /// Takes the lock for a moment, together with others who look.
+    /// Takes the lock for a moment, together with others who look, and wakes those who failed because of that.
     fn probe(&self) -> io::Result<bool> {
         match self.file.try_lock_shared() {
-            Ok(()) => self.file.unlock().map(|()| false),
+            Ok(()) => {
+                self.file.unlock()?;
+                // This one may be open for reading only. Closing one that is open for writing is heard as well.
+                let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+                drop(File::options().write(true).open(path));
+                Ok(false)
+            }
             Err(TryLockError::WouldBlock) => Ok(true),
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
 }
 
-/// The files that are locked with `flock`, by inode, as far as the kernel tells this process.
+/// The files that are locked with `flock`, as far as the kernel tells this process, by device and inode.
 #[derive(Debug)]
-pub(super) struct Locks(Option<HashSet<u64>>);
+pub(super) struct Locks(Option<HashSet<(u32, u32, u64)>>);
+
+/// Whether a file is in the list.
+enum Listed {
+    Surely,
+    /// One of that number is, on what looks like another device; some file systems show two.
+    Perhaps,
+    No,
+}
 
 impl Locks {
     pub(super) fn now() -> Self {
         let locks = std::fs::read_to_string("/proc/locks").ok();
         // `1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF`
-        let inode = |line: &str| {
-            let place = line.split_whitespace().find(|field| field.matches(':').count() == 2)?;
-            place.rsplit(':').next()?.parse().ok()
+        let file = |line: &str| {
+            let mut place = line.split_whitespace().find(|field| field.matches(':').count() == 2)?.split(':');
+            let mut device = || u32::from_str_radix(place.next()?, 16).ok();
+            Some((device()?, device()?, place.next()?.parse().ok()?))
         };
         let of_flock = |line: &&str| line.contains("FLOCK");
-        Self(locks.map(|locks| locks.lines().filter(of_flock).filter_map(inode).collect()))
+        Self(locks.map(|locks| locks.lines().filter(of_flock).filter_map(file).collect()))
+    }
+
+    /// `None`: there is no list.
+    fn find(&self, device: u64, inode: u64) -> Option<Listed> {
+        let files = self.0.as_ref()?;
+        if files.contains(&(fs::major(device), fs::minor(device), inode)) {
+            return Some(Listed::Surely);
+        }
+        let of_that_number = files.iter().any(|(_, _, other)| *other == inode);
+        Some(if of_that_number { Listed::Perhaps } else { Listed::No })
     }
 }
 
@@ -138,6 +168,14 @@ struct Hold {
     file: Opened,
     record: Record,
     tell: Option<Tell>,
+}
+
+impl Hold {
+    /// A clean-up that does not know whether there was a grant asks without a token.
+    fn is_of(&self, lease: &Lease) -> bool {
+        let same_grant = lease.fencing_token == 0 || lease.fencing_token == self.lease.fencing_token;
+        self.lease.owner == lease.owner && same_grant
+    }
 }
 
 /// See the [module](self).
@@ -161,13 +199,14 @@ impl Held {
     /// The lease that `owner` has on `key` already.
     pub(super) fn lease_of(&self, key: &Key, owner: &Owner) -> Option<Lease> {
         let held = lock(&self.held);
-        held.get(key).filter(|hold| hold.lease.owner == *owner).map(|hold| hold.lease.clone())
+        let hold = held.get(key).filter(|hold| hold.lease.owner == *owner);
+        hold.filter(|hold| hold.file.is_linked().unwrap_or(false)).map(|hold| hold.lease.clone())
     }
 
     /// `None`: it is not this lease's any more.
     pub(super) fn remove(&self, lease: &Lease) -> Option<Opened> {
         let mut held = lock(&self.held);
-        held.get(&lease.key).filter(|hold| hold.lease.owner == lease.owner)?;
+        held.get(&lease.key).filter(|hold| hold.is_of(lease))?;
         let hold = held.remove(&lease.key);
         drop(held);
         hold.map(|hold| hold.file)
@@ -176,13 +215,13 @@ impl Held {
     /// Whether the lease is held, on a file that still has its name.
     pub(super) fn is_linked(&self, lease: &Lease) -> bool {
         let held = lock(&self.held);
-        let hold = held.get(&lease.key).filter(|hold| hold.lease.owner == lease.owner);
+        let hold = held.get(&lease.key).filter(|hold| hold.is_of(lease));
         hold.is_some_and(|hold| hold.file.is_linked().unwrap_or(false))
     }
 
     pub(super) fn tell(&self, lease: &Lease, tell: Tell) {
         let mut held = lock(&self.held);
-        if let Some(hold) = held.get_mut(&lease.key).filter(|hold| hold.lease.owner == lease.owner) {
+        if let Some(hold) = held.get_mut(&lease.key).filter(|hold| hold.is_of(lease)) {
             hold.tell = Some(tell);
         }
     }
@@ -196,6 +235,13 @@ impl Held {
             .collect();
         // What is told may give the lease back, which comes here for the same mutex.
         gone.iter().for_each(|tell| tell());
+    }
+
+    /// Tells all holders, and forgets what was left open: the directory is not the one where others meet any more.
+    pub(super) fn tell_all(&self) {
+        lock(&self.idle).clear();
+        let all: Vec<_> = lock(&self.held).values_mut().filter_map(|hold| hold.tell.take()).collect();
+        all.iter().for_each(|tell| tell());
     }
 
     /// A file that was left open.
