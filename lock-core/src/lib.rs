@@ -44,6 +44,7 @@ mod queue;
 mod race;
 mod renew;
 mod scope;
+mod shared;
 mod signal;
 mod sync;
 mod url;

@@ -53,6 +53,8 @@ struct Inner {
     settings: Resolved,
     /// For people: the URL without secrets, or the backend.
     shown: String,
+    /// Kept, so that the next locker on the same place finds it.
+    _shared: Option<Arc<(Arc<Queue>, Arc<backends::File>)>>,
 }
 
 /// Where a lock is decided upon.
@@ -83,13 +85,17 @@ impl Locker {
         let shown = format!("{:?}", crate::url::Redacted(url));
         let Url { place, settings: in_url } = Url::parse(url)?;
         let settings = Resolved::new(&in_url.or(settings))?;
+        let mut shared = None;
         let store = match place {
             Place::Memory(name) => Store::Memory(memory::space(&name)),
             Place::File(directory) => {
-                Store::Backend(Arc::new(Queue::new()), Arc::new(backends::File::shared(directory)))
+                let opened = backends::File::opened(directory);
+                let store = Store::Backend(Arc::clone(&opened.0), Arc::clone(&opened.1) as _);
+                shared = Some(opened);
+                store
             }
         };
-        Ok(Self { inner: Arc::new(Inner { store, settings, shown }) })
+        Ok(Self { inner: Arc::new(Inner { store, settings, shown, _shared: shared }) })
     }
 
     /// The store for who has configured none: files of this user, on this machine.
@@ -109,7 +115,7 @@ impl Locker {
         let store = Store::Backend(Arc::new(Queue::new()), Arc::new(backend));
         // The defaults are within their ranges.
         let settings = Resolved::default();
-        Self { inner: Arc::new(Inner { store, settings, shown }) }
+        Self { inner: Arc::new(Inner { store, settings, shown, _shared: None }) }
     }
 
     /// Uses a backend of your own, with settings.
@@ -119,7 +125,9 @@ impl Locker {
     pub fn with_backend_and(backend: impl Backend, settings: &Settings) -> Result<Self> {
         let shown = format!("{backend:?}");
         let store = Store::Backend(Arc::new(Queue::new()), Arc::new(backend));
-        Ok(Self { inner: Arc::new(Inner { store, settings: Resolved::new(settings)?, shown }) })
+        Ok(Self {
+            inner: Arc::new(Inner { store, settings: Resolved::new(settings)?, shown, _shared: None }),
+        })
     }
 
     /// A lock of this store. Nothing is asked of the store yet; a key that cannot be is reported by the first call.

@@ -44,10 +44,9 @@ pub fn file() -> Subject {
     let directory = Arc::new(Scratch::new("conformance"));
     let capabilities = File::shared(directory.path()).capabilities();
     let url = directory.url();
-    let opened = url.clone();
     Subject::new("file", capabilities, move |settings| {
-        let _ = &directory;
-        Locker::open_with(&opened, settings)
+        // Not by its URL: lockers of one process on one URL are one client.
+        Locker::with_backend_and(File::shared(directory.path()), settings)
     })
     .helper(move || holder(&url))
 }

@@ -5,31 +5,21 @@
 //! long as its ttl. Fencing tokens begin at the microseconds since 1970 and count up, so that they grow over restarts
 //! of the process as well, unless the clock was set back or it granted a million locks a second for its whole life.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
-};
+use std::sync::Arc;
 
 use crate::{
     clock::Moment,
     lease::{Holder, Owner},
     queue::{Hashed, Queue, Turn},
+    shared::Shared,
 };
 
 /// The queue behind `memory://name`, shared by all who ask for it while anybody uses it.
 ///
 /// Two lockers on the same URL must exclude each other, as they do on every other store.
 pub(crate) fn space(name: &str) -> Arc<Queue> {
-    static SPACES: Mutex<Option<HashMap<String, Weak<Queue>>>> = Mutex::new(None);
-    let mut spaces = SPACES.lock().unwrap_or_else(PoisonError::into_inner);
-    let spaces = spaces.get_or_insert_default();
-    if let Some(known) = spaces.get(name).and_then(Weak::upgrade) {
-        return known;
-    }
-    spaces.retain(|_, space| space.strong_count() > 0);
-    let queue = Arc::new(Queue::new());
-    spaces.insert(name.to_owned(), Arc::downgrade(&queue));
-    queue
+    static SPACES: Shared<Queue> = Shared::new();
+    SPACES.get(name, Queue::new)
 }
 
 /// The owner of a turn. Within one process the turn tells holders apart; nothing is stored elsewhere.

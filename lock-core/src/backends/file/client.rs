@@ -1,6 +1,6 @@
 //! What one process does with the directory.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use super::{
     directory::Directory,
@@ -167,10 +167,20 @@ impl Client {
         Ok(true)
     }
 
-    pub(super) fn take_over(&self, request: &Request) -> io::Result<Option<Attempt>> {
-        let (file, last) = match self.lock(request)? {
-            Ok(locked) => locked,
-            Err(attempt) => return Ok(Some(attempt)),
+    pub(super) async fn take_over(&self, request: &Request) -> io::Result<Option<Attempt>> {
+        // One who waits for it has it locked for a moment whenever he looks whether it is still kept.
+        const LOOKED_AT: (u32, Duration) = (100, Duration::from_millis(2));
+        let mut tries = 0;
+        let (file, last) = loop {
+            let attempt = match self.lock(request)? {
+                Ok(locked) => break locked,
+                Err(attempt) => attempt,
+            };
+            tries += 1;
+            if tries > LOOKED_AT.0 || !self.is_kept_for(request)? {
+                return Ok(Some(attempt));
+            }
+            tokio::time::sleep(LOOKED_AT.1).await;
         };
         match last.parked_by(&request.owner) {
             Parked::Mine => self.take(request, file, last.token, last.awaited).map(Some),
@@ -181,6 +191,12 @@ impl Client {
             }
             Parked::Not => self.leave(request, file).map(|()| None),
         }
+    }
+
+    /// Whether nobody has the lock in hands, as it is kept for the owner of the request.
+    fn is_kept_for(&self, request: &Request) -> io::Result<bool> {
+        let Some(file) = self.directory.look_at(&request.key)? else { return Ok(false) };
+        Ok(matches!(file.read()?.parked_by(&request.owner), Parked::Mine))
     }
 
     pub(super) fn find_holder(&self, key: &Key) -> io::Result<Option<Holder>> {

@@ -34,11 +34,13 @@ pub(super) struct Opened {
     file: File,
     /// How this process has used it lately.
     pub(super) streak: Streak,
+    /// It is in a directory that was moved away.
+    stray: bool,
 }
 
 impl Opened {
     pub(super) fn new(file: File) -> Self {
-        Self { file, streak: Streak::default() }
+        Self { file, streak: Streak::default(), stray: false }
     }
 
     /// `false`: somebody has it.
@@ -240,7 +242,11 @@ impl Held {
     /// Tells all holders, and forgets what was left open: the directory is not the one where others meet any more.
     pub(super) fn tell_all(&self) {
         lock(&self.idle).clear();
-        let all: Vec<_> = lock(&self.held).values_mut().filter_map(|hold| hold.tell.take()).collect();
+        let stray = |hold: &mut Box<Hold>| {
+            hold.file.stray = true;
+            hold.tell.take()
+        };
+        let all: Vec<_> = lock(&self.held).values_mut().filter_map(stray).collect();
         all.iter().for_each(|tell| tell());
     }
 
@@ -251,6 +257,9 @@ impl Held {
 
     /// Leaves a file open that is not locked.
     pub(super) fn keep(&self, key: &Key, file: Opened) {
+        if file.stray {
+            return;
+        }
         let mut idle = lock(&self.idle);
         let spare = if idle.len() < IDLE { None } else { idle.keys().next().cloned() };
         let closed = spare.and_then(|spare| idle.remove(&spare));

@@ -39,6 +39,8 @@ use crate::{
     backend::{Answer, Attempt, Backend, Capabilities, Fault, Request, Tell, Watch},
     key::Key,
     lease::{Holder, Lease, Ttl},
+    queue::Queue,
+    shared::Shared,
 };
 
 /// Locks as files in a directory.
@@ -76,6 +78,13 @@ impl File {
     /// Locks in `/tmp/lock-<uid>`, a directory of this user's own.
     pub fn per_user() -> Self {
         Self::private(format!("/tmp/lock-{}", rustix::process::geteuid().as_raw()))
+    }
+
+    /// The locks of a directory, shared by all lockers of this process that were opened by its URL.
+    pub(crate) fn opened(directory: PathBuf) -> Arc<(Arc<Queue>, Arc<Self>)> {
+        static OPENED: Shared<(Arc<Queue>, Arc<File>)> = Shared::new();
+        let name = directory.to_string_lossy().into_owned();
+        OPENED.get(&name, || (Arc::new(Queue::new()), Arc::new(Self::shared(directory))))
     }
 
     fn new(directory: Directory) -> Self {
@@ -144,7 +153,7 @@ impl Backend for File {
     }
 
     fn adopt<'a>(&'a self, request: &'a Request) -> Answer<'a, Option<Attempt>> {
-        Box::pin(async move { self.client().take_over(request).map_err(|error| self.fault(error)) })
+        Box::pin(async move { self.client().take_over(request).await.map_err(|error| self.fault(error)) })
     }
 
     fn detach<'a>(&'a self, lease: &'a Lease, ttl: Ttl) -> Answer<'a, bool> {

@@ -23,6 +23,10 @@ impl Place {
         Locker::with_backend(File::shared(&self.0))
     }
 
+    fn file_of(&self, name: &str) -> PathBuf {
+        self.0.join(format!("lock%3a{name}"))
+    }
+
     fn file_of_the_only_key(&self) -> PathBuf {
         std::fs::read_dir(&self.0).unwrap().next().unwrap().unwrap().path()
     }
@@ -154,4 +158,114 @@ fn the_token_survives_what_cannot_be_read() {
     let error = locker.lock("k").acquire().unwrap_err();
     assert!(error.to_string().contains("fencing tokens of this key are used up"), "{error}");
     assert!(!locker.lock("k").is_locked().unwrap());
+}
+
+#[test]
+fn one_owner_may_wait_for_one_key_and_have_another() {
+    let place = Place::new();
+    let (here, there) = (place.locker(), place.locker());
+    let owner: crate::Owner = "worker-7".parse().unwrap();
+    let blocker = there.lock("a").acquire().unwrap();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| here.lock("a").owner(owner.clone()).acquire());
+        while !std::fs::read(place.file_of("a")).unwrap().starts_with(b"!") {
+            thread::yield_now();
+        }
+        let b = here.lock("b").owner(owner.clone()).try_acquire().unwrap();
+        assert!(b.is_some_and(|b| b.key() == "lock:b"));
+        drop(blocker);
+        assert_eq!(waiter.join().unwrap().unwrap().key(), "lock:a");
+    });
+}
+
+#[test]
+fn a_release_that_was_forced_is_never_reported_as_ones_own() {
+    let place = Place::new();
+    let (here, there) = (place.locker(), place.locker());
+    for _ in 0..50 {
+        let guard = here.lock("k").acquire().unwrap();
+        assert!(there.lock("k").force_release().unwrap());
+        assert!(!guard.is_held());
+        assert!(guard.release().unwrap_err().is_lost());
+    }
+}
+
+#[test]
+fn a_directory_that_was_moved_away_is_a_loss_for_its_holders() {
+    let place = Place::new();
+    let locker = place.locker();
+    let guard = locker.lock("k").acquire().unwrap();
+    let elsewhere = Place::new();
+    std::fs::rename(&place.0, &elsewhere.0).unwrap();
+    assert!(is_told(&guard));
+    let next = place.locker().lock("k").acquire().unwrap();
+    assert!(locker.lock("k").try_acquire().unwrap().is_none(), "both meet at the path");
+    drop(next);
+    // Notifications of the new directory begin with its first holder.
+    let guard = locker.lock("k").acquire().unwrap();
+    assert!(place.locker().lock("k").force_release().unwrap());
+    assert!(is_told(&guard));
+}
+
+#[test]
+fn an_adopting_future_that_is_dropped_leaves_nothing_held() {
+    use std::{future::Future, pin::pin, task::Context};
+    let place = Place::new();
+    let owner = place.locker().lock("k").ttl(Duration::from_secs(600)).acquire().unwrap().into_owner();
+    let lock = place.locker().lock("k");
+    {
+        let mut adopting = pin!(lock.adopt_async(owner));
+        let _ = adopting.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop()));
+    }
+    // It is given back, far sooner than its ttl ends.
+    assert!(place.locker().lock("k").wait(Duration::from_secs(60)).acquire().is_ok());
+}
+
+#[test]
+fn what_was_extended_stays_so_when_it_is_given_away() {
+    let place = Place::new();
+    let guard = place.locker().lock("k").ttl(Duration::from_secs(1)).acquire().unwrap();
+    guard.extend(Duration::from_secs(600)).unwrap();
+    let _owner = guard.into_owner();
+    let left = place.locker().lock("k").holder().unwrap().unwrap().expires_in.unwrap();
+    assert!(left > Duration::from_secs(500), "{left:?}");
+}
+
+#[test]
+fn a_mark_that_nobody_stands_behind_does_not_turn_a_short_wait_away() {
+    let place = Place::new();
+    let locker = place.locker();
+    let lock = locker.lock("k").wait(Duration::ZERO);
+    for _ in 0..40 {
+        drop(lock.acquire().unwrap());
+        std::os::unix::fs::FileExt::write_all_at(
+            &std::fs::File::options().write(true).open(place.file_of("k")).unwrap(),
+            b"!",
+            0,
+        )
+        .unwrap();
+    }
+}
+
+#[test]
+fn a_stranger_in_the_directory_does_not_spoil_the_list() {
+    let place = Place::new();
+    let locker = place.locker();
+    let _guard = locker.lock("k").acquire().unwrap();
+    std::fs::create_dir(place.0.join("stranger")).unwrap();
+    std::os::unix::net::UnixListener::bind(place.0.join("socket")).unwrap();
+    assert_eq!(locker.held().unwrap().len(), 1);
+    assert_eq!(place.locker().held().unwrap().len(), 1);
+}
+
+#[test]
+fn lockers_on_one_url_are_one_line_of_waiters() {
+    let place = Place::new();
+    let url = format!("file://{}", place.0.display());
+    let (one, other) = (Locker::open(&url).unwrap(), Locker::open(&url).unwrap());
+    let nested = one.lock("k").with(|_| other.lock("k").acquire().map(drop)).unwrap();
+    assert!(matches!(nested, Err(Error::WouldDeadlock { .. })));
+    let released =
+        one.lock("k").with(|guard| guard.release().and_then(|()| one.lock("k").acquire().map(drop)));
+    released.unwrap().unwrap();
 }
