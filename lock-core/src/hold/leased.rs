@@ -97,9 +97,10 @@ impl Leased {
             told = hold.backend.tell_when_lost(&hold.lease, Box::new(tell));
         }
         if !lasting || !told {
-            let keeper = match lasting {
-                true => background::spawn(renew::look_after(Arc::downgrade(&hold))),
-                false => background::spawn(renew::keep(Arc::clone(&hold), renew)),
+            let keeper = if lasting {
+                background::spawn(renew::look_after(Arc::downgrade(&hold)))
+            } else {
+                background::spawn(renew::keep(Arc::clone(&hold), renew))
             };
             match keeper {
                 Ok(keeper) => drop(hold.keeper.set(keeper.abort_handle())),

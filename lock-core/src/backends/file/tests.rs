@@ -211,21 +211,21 @@ fn a_directory_that_was_moved_away_is_a_loss_for_its_holders() {
 fn an_adopting_future_that_is_dropped_leaves_nothing_held() {
     use std::{future::Future, pin::pin, task::Context};
     let place = Place::new();
-    let owner = place.locker().lock("k").ttl(Duration::from_secs(600)).acquire().unwrap().into_owner();
+    let owner = place.locker().lock("k").ttl(Duration::from_mins(10)).acquire().unwrap().into_owner();
     let lock = place.locker().lock("k");
     {
         let mut adopting = pin!(lock.adopt_async(owner));
         let _ = adopting.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop()));
     }
     // It is given back, far sooner than its ttl ends.
-    assert!(place.locker().lock("k").wait(Duration::from_secs(60)).acquire().is_ok());
+    assert!(place.locker().lock("k").wait(Duration::from_mins(1)).acquire().is_ok());
 }
 
 #[test]
 fn what_was_extended_stays_so_when_it_is_given_away() {
     let place = Place::new();
     let guard = place.locker().lock("k").ttl(Duration::from_secs(1)).acquire().unwrap();
-    guard.extend(Duration::from_secs(600)).unwrap();
+    guard.extend(Duration::from_mins(10)).unwrap();
     let _owner = guard.into_owner();
     let left = place.locker().lock("k").holder().unwrap().unwrap().expires_in.unwrap();
     assert!(left > Duration::from_secs(500), "{left:?}");
