@@ -155,7 +155,10 @@ impl Held {
 
     /// The holder of a key, if it is this process by this locker.
     pub(super) fn holder(&self, key: &Key) -> Option<Holder> {
-        lock(&self.held).get(key).and_then(|hold| hold.record.holder(None))
+        // After a forced release the file in the key's place is another one, and so is its holder.
+        let held = lock(&self.held);
+        let hold = held.get(key).filter(|hold| hold.file.is_linked().unwrap_or(false));
+        hold.and_then(|hold| hold.record.holder(None))
     }
 
     /// The lease that `owner` has on `key` already.
