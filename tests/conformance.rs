@@ -99,7 +99,9 @@ impl Drop for Matrix {
         let mut line = |name: &str, cells: Vec<&str>| {
             // Writing to a string cannot fail.
             let _ = write!(text, "{name:width$}");
-            cells.iter().for_each(|cell| drop(write!(text, "  {cell:20}")));
+            for cell in cells {
+                let _ = write!(text, "  {cell:20}");
+            }
             text.push('\n');
         };
         line("", self.subjects.iter().map(|subject| subject.name.as_str()).collect());
