@@ -290,11 +290,19 @@ impl Leased {
         let job = async move {
             let turn = Leaving(&hold);
             let ttl = hold.lease.ttl;
-            if let Err(error) = limited(CALL_LIMIT, hold.backend.detach(&hold.lease, ttl)).await {
+            // What is done at its first poll may be polled outside of any runtime, where there are no timers.
+            let detached = if hold.immediate {
+                hold.backend.detach(&hold.lease, ttl).await
+            } else {
+                limited(CALL_LIMIT, hold.backend.detach(&hold.lease, ttl)).await
+            };
+            if let Err(error) = &detached {
                 tracing::warn!(key = %hold.lease.key, %error, "could not prolong a lease that was given away");
             }
             drop(turn);
+            detached
         };
+        let Err(job) = self.finish_inline(job) else { return };
         match background::spawn_before_exit(job) {
             Ok(job) if caller == Caller::Blocking && !background::is_current() => drop(park::block_on(job)),
             Ok(_) => {}

@@ -1,9 +1,10 @@
 //! The files that this process has open.
 
 use std::{
+    cell::RefCell,
     collections::{HashMap, HashSet},
     fs::{File, TryLockError},
-    io,
+    io::{self, Read},
     os::unix::fs::{FileExt, MetadataExt},
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -91,16 +92,16 @@ impl Opened {
     pub(super) fn holder(&self, locks: &Locks) -> io::Result<Option<Holder>> {
         let record = self.read()?;
         let kept_for = record.parked_for();
-        let taken = kept_for.is_some() || self.is_locked_by_somebody(locks, record.host())?;
+        let taken = kept_for.is_some() || self.is_locked_by_somebody(locks, &record)?;
         Ok(if taken { record.holder(kept_for) } else { None })
     }
 
     /// Whether any process has the file locked, without getting in its way.
-    fn is_locked_by_somebody(&self, locks: &Locks, host: &str) -> io::Result<bool> {
-        match &locks.0 {
-            Some(inodes) if inodes.contains(&self.file.metadata()?.ino()) => Ok(true),
+    fn is_locked_by_somebody(&self, locks: &Locks, record: &Record) -> io::Result<bool> {
+        match locks.contains(self.file.metadata()?.ino(), record.pid()) {
+            Some(true) => Ok(true),
             // The list leaves out the processes of other containers.
-            Some(_) if Record::is_of_host(host) => Ok(false),
+            Some(false) if Record::is_of_host(record.host()) => Ok(false),
             _ => self.probe(),
         }
     }
@@ -117,22 +118,57 @@ impl Opened {
 
 /// The files that are locked with `flock`, by inode, as far as the kernel tells this process.
 #[derive(Debug)]
-pub(super) struct Locks(Option<HashSet<u64>>);
+pub(super) struct Locks {
+    listed: Option<HashSet<u64>>,
+    /// The list was told at once, and misses nothing.
+    whole: bool,
+    of_processes: RefCell<HashMap<u32, HashSet<u64>>>,
+}
 
 impl Locks {
     pub(super) fn now() -> Self {
-        /// The kernel tells a page at a time; what was given back between two of them moves others out of sight.
-        const AT_ONCE: usize = 4000;
-        let mut inodes = HashSet::new();
-        for _ in 0..3 {
-            let Ok(locks) = std::fs::read_to_string("/proc/locks") else { return Self(None) };
-            inodes.extend(locks.lines().filter(|line| line.contains("FLOCK")).filter_map(inode));
-            if locks.len() < AT_ONCE {
-                break;
-            }
-        }
-        Self(Some(inodes))
+        let (listed, whole) = match Self::read() {
+            Ok((locks, reads)) => (Some(flocks(&locks).collect()), reads <= 1),
+            Err(_) => (None, false),
+        };
+        Self { listed, whole, of_processes: RefCell::default() }
     }
+
+    /// The list, and in how many pieces the kernel told it: at most a page at a time, and less if less is asked for.
+    /// What is given back between two of them moves others out of sight.
+    fn read() -> io::Result<(String, u32)> {
+        let (mut file, mut text, mut piece, mut reads) =
+            (File::open("/proc/locks")?, Vec::new(), vec![0; 16 * 1024], 0);
+        loop {
+            let length = file.read(&mut piece)?;
+            if length == 0 {
+                return Ok((String::from_utf8_lossy(&text).into_owned(), reads));
+            }
+            text.extend_from_slice(&piece[..length]);
+            reads += 1;
+        }
+    }
+
+    /// `None`: the kernel does not tell.
+    fn contains(&self, inode: u64, process: u32) -> Option<bool> {
+        let listed = self.listed.as_ref()?.contains(&inode);
+        Some(listed || (!self.whole && self.is_of(process, inode)))
+    }
+
+    /// Whether a process that had the lock last has it still: of each of its files, the kernel tells for certain.
+    fn is_of(&self, process: u32, inode: u64) -> bool {
+        let mut known = self.of_processes.borrow_mut();
+        let locks = known.entry(process).or_insert_with(|| {
+            let files = std::fs::read_dir(format!("/proc/{process}/fdinfo")).into_iter().flatten().flatten();
+            let told = files.filter_map(|file| std::fs::read_to_string(file.path()).ok());
+            told.flat_map(|told| flocks(&told).collect::<Vec<_>>()).collect()
+        });
+        locks.contains(&inode)
+    }
+}
+
+fn flocks(text: &str) -> impl Iterator<Item = u64> + '_ {
+    text.lines().filter(|line| line.contains("FLOCK")).filter_map(inode)
 }
 
 /// Of `1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF`, the 1234.
