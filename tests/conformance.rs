@@ -7,6 +7,7 @@
 use std::{
     any::Any,
     collections::BTreeMap,
+    fmt::Write as _,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, mpsc},
     thread,
@@ -96,8 +97,12 @@ impl Drop for Matrix {
         let width = self.cases.iter().map(|case| case.name.chars().count()).max().unwrap_or_default();
         let mut text = String::from("\n\n");
         let mut line = |name: &str, cells: Vec<&str>| {
-            let cells: String = cells.iter().map(|cell| format!("  {cell:20}")).collect();
-            text.push_str(&format!("{name:width$}{cells}\n"));
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{name:width$}");
+            for cell in cells {
+                let _ = write!(text, "  {cell:20}");
+            }
+            text.push('\n');
         };
         line("", self.subjects.iter().map(|subject| subject.name.as_str()).collect());
         for (row, case) in self.cases.iter().enumerate() {

@@ -119,6 +119,11 @@ impl History {
         }
     }
 
+    /// How long after a moment somebody had the lock, in nanoseconds.
+    pub fn next_after(&self, moment: u64) -> Option<u64> {
+        self.holds.iter().map(|hold| hold.from).find(|from| *from >= moment).map(|from| from - moment)
+    }
+
     /// How many pairs of holds overlap.
     pub fn double_holds(&self) -> usize {
         self.wrong.iter().filter(|wrong| matches!(wrong, Wrong::Overlap(..))).count()
@@ -145,6 +150,12 @@ mod tests {
             "A 1 7 10 1000\nR 1 7 20 1000\nA 2 8 21 1000\nR 2 8 30 1000\nA 5 7 30 1000\nR 5 7 31 1000\n";
         assert_eq!(wrong(text), []);
         assert_eq!(History::parse(text).holds.len(), 3);
+    }
+
+    #[test]
+    fn the_next_hold_after_a_moment_is_found() {
+        let history = History::parse("A 1 7 10 40\nA 2 8 45 99");
+        assert_eq!([5, 40, 46].map(|moment| history.next_after(moment)), [Some(5), Some(5), None]);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The files that this process has open.
 
 use std::{
+    cell::RefCell,
     collections::{HashMap, HashSet},
     fs::{File, TryLockError},
-    io,
+    io::{self, Read},
     os::{
         fd::AsRawFd,
         unix::fs::{FileExt, MetadataExt},
@@ -97,17 +98,17 @@ impl Opened {
     pub(super) fn holder(&self, locks: &Locks) -> io::Result<Option<Holder>> {
         let record = self.read()?;
         let kept_for = record.parked_for();
-        let taken = kept_for.is_some() || self.is_locked_by_somebody(locks, record.host())?;
+        let taken = kept_for.is_some() || self.is_locked_by_somebody(locks, &record)?;
         Ok(if taken { record.holder(kept_for) } else { None })
     }
 
     /// Whether any process has the file locked, without getting in its way.
-    fn is_locked_by_somebody(&self, locks: &Locks, host: &str) -> io::Result<bool> {
+    fn is_locked_by_somebody(&self, locks: &Locks, record: &Record) -> io::Result<bool> {
         let about = self.file.metadata()?;
-        match locks.find(about.dev(), about.ino()) {
+        match locks.find((fs::major(about.dev()), fs::minor(about.dev()), about.ino()), record.pid()) {
             Some(Listed::Surely) => Ok(true),
             // The list leaves out the processes of other containers.
-            Some(Listed::No) if Record::is_of_host(host) => Ok(false),
+            Some(Listed::No) if Record::is_of_host(record.host()) => Ok(false),
             _ => self.probe(),
         }
     }
@@ -130,7 +131,15 @@ impl Opened {
 
 /// The files that are locked with `flock`, as far as the kernel tells this process, by device and inode.
 #[derive(Debug)]
-pub(super) struct Locks(Option<HashSet<(u32, u32, u64)>>);
+pub(super) struct Locks {
+    listed: Option<HashSet<Inode>>,
+    /// The list was told at once, and misses nothing.
+    whole: bool,
+    of_processes: RefCell<HashMap<u32, HashSet<Inode>>>,
+}
+
+/// Of a file: the major and minor number of its device, and its own.
+type Inode = (u32, u32, u64);
 
 /// Whether a file is in the list.
 enum Listed {
@@ -142,26 +151,59 @@ enum Listed {
 
 impl Locks {
     pub(super) fn now() -> Self {
-        let locks = std::fs::read_to_string("/proc/locks").ok();
-        // `1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF`
-        let file = |line: &str| {
-            let mut place = line.split_whitespace().find(|field| field.matches(':').count() == 2)?.split(':');
-            let mut device = || u32::from_str_radix(place.next()?, 16).ok();
-            Some((device()?, device()?, place.next()?.parse().ok()?))
+        let (listed, whole) = match Self::read() {
+            Ok((locks, reads)) => (Some(flocks(&locks).collect()), reads <= 1),
+            Err(_) => (None, false),
         };
-        let of_flock = |line: &&str| line.contains("FLOCK");
-        Self(locks.map(|locks| locks.lines().filter(of_flock).filter_map(file).collect()))
+        Self { listed, whole, of_processes: RefCell::default() }
     }
 
-    /// `None`: there is no list.
-    fn find(&self, device: u64, inode: u64) -> Option<Listed> {
-        let files = self.0.as_ref()?;
-        if files.contains(&(fs::major(device), fs::minor(device), inode)) {
+    /// The list, and in how many pieces the kernel told it: at most a page at a time, and less if less is asked for.
+    /// What is given back between two of them moves others out of sight.
+    fn read() -> io::Result<(String, u32)> {
+        let (mut file, mut text, mut piece, mut reads) =
+            (File::open("/proc/locks")?, Vec::new(), vec![0; 16 * 1024], 0);
+        loop {
+            let length = file.read(&mut piece)?;
+            if length == 0 {
+                return Ok((String::from_utf8_lossy(&text).into_owned(), reads));
+            }
+            text.extend_from_slice(&piece[..length]);
+            reads += 1;
+        }
+    }
+
+    /// `None`: the kernel does not tell.
+    fn find(&self, file: Inode, process: u32) -> Option<Listed> {
+        let listed = self.listed.as_ref()?;
+        if listed.contains(&file) || (!self.whole && self.is_of(process, file)) {
             return Some(Listed::Surely);
         }
-        let of_that_number = files.iter().any(|(_, _, other)| *other == inode);
+        let of_that_number = listed.iter().any(|other| other.2 == file.2);
         Some(if of_that_number { Listed::Perhaps } else { Listed::No })
     }
+
+    /// Whether a process that had the lock last has it still: of each of its files, the kernel tells for certain.
+    fn is_of(&self, process: u32, file: Inode) -> bool {
+        let mut known = self.of_processes.borrow_mut();
+        let locks = known.entry(process).or_insert_with(|| {
+            let files = std::fs::read_dir(format!("/proc/{process}/fdinfo")).into_iter().flatten().flatten();
+            let told = files.filter_map(|file| std::fs::read_to_string(file.path()).ok());
+            told.flat_map(|told| flocks(&told).collect::<Vec<_>>()).collect()
+        });
+        locks.contains(&file)
+    }
+}
+
+fn flocks(text: &str) -> impl Iterator<Item = Inode> + '_ {
+    text.lines().filter(|line| line.contains("FLOCK")).filter_map(inode)
+}
+
+/// Of `1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF`, the 08:01:1234, of which the device is hexadecimal.
+fn inode(line: &str) -> Option<Inode> {
+    let mut place = line.split_whitespace().find(|field| field.matches(':').count() == 2)?.split(':');
+    let mut device = || u32::from_str_radix(place.next()?, 16).ok();
+    Some((device()?, device()?, place.next()?.parse().ok()?))
 }
 
 /// A lock of this process.
@@ -195,7 +237,10 @@ impl Held {
 
     /// The holder of a key, if it is this process by this locker.
     pub(super) fn holder(&self, key: &Key) -> Option<Holder> {
-        lock(&self.held).get(key).and_then(|hold| hold.record.holder(None))
+        // After a forced release the file in the key's place is another one, and so is its holder.
+        let held = lock(&self.held);
+        let hold = held.get(key).filter(|hold| hold.file.is_linked().unwrap_or(false));
+        hold.and_then(|hold| hold.record.holder(None))
     }
 
     /// The lease that `owner` has on `key` already.

@@ -122,6 +122,10 @@ impl Record {
         }
     }
 
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
     pub(super) fn host(&self) -> &str {
         &self.host
     }
