@@ -69,12 +69,18 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
         self.renew(lease, ttl)
     }
 
-    /// Keeps `tell`, to be called if the lease is taken away while its holder has it.
-    ///
-    /// Only backends that bind a lease to its process have anything to do here: every other holder finds out by its
-    /// next renewal.
-    fn tell_when_lost(&self, lease: &Lease, tell: Tell) {
+    /// Whether a lease that is bound to its process is still there: asked by [`Guard::is_held`](crate::Guard::is_held),
+    /// so without waiting. Every other holder goes by its deadline.
+    fn keeps(&self, lease: &Lease) -> bool {
+        let _ = lease;
+        true
+    }
+
+    /// Keeps `tell`, to be called if a lease that is bound to its process is taken away, at once if it was already.
+    /// `false`: it will not be called, and the engine asks [`keeps`](Self::keeps) from time to time.
+    fn tell_when_lost(&self, lease: &Lease, tell: Tell) -> bool {
         let _ = (lease, tell);
+        false
     }
 
     /// Announces when it is worth asking for the key again. `None`: this backend cannot notify, ask every `retry`.
@@ -155,6 +161,8 @@ impl Attempt {
 /// Announcements for one waiting request; dropping it ends them.
 pub trait Watch: Send {
     /// The next announcement. `None`: there will be no more, ask every `retry`.
+    ///
+    /// The future may be dropped before it is ready; what was announced meanwhile must come with the next call.
     fn next(&mut self) -> BoxFuture<'_, Option<Signal>>;
 }
 

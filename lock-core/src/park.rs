@@ -41,7 +41,8 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
 
 /// Like [`block_on`], for a future that must also be polled once at a deadline, without a timer to wake it.
 pub(crate) fn block_on_until<F: Future>(future: F, mut deadline: Option<Instant>) -> F::Output {
-    let mut future = pin!(future);
+    // A task of a tokio runtime has a budget, which it gets back by going back to its runtime. Here it never does.
+    let mut future = pin!(tokio::task::unconstrained(future));
     let sleeper = Arc::new(Sleeper { thread: thread::current(), state: AtomicU8::new(RUNNING) });
     let waker = Waker::from(Arc::clone(&sleeper));
     let mut context = Context::from_waker(&waker);

@@ -1,12 +1,18 @@
 //! Keeping a lease: renewing it in time, and telling when it could not be kept.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use crate::{
     background,
     clock::Moment,
     hold::{Leased, Phase, give_back},
 };
+
+/// Sleeps stand still while the machine is suspended, leases do not: so they are looked at again this soon afterwards.
+pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
 /// Renews the lease whenever a third of its ttl has passed, until it is released or lost.
 ///
@@ -23,7 +29,7 @@ pub(crate) async fn keep(hold: Arc<Leased>, renew: bool) {
         }
         let due = if renew { left.saturating_sub(ttl * 2 / 3) } else { left };
         if !due.is_zero() {
-            tokio::time::sleep(due).await;
+            tokio::time::sleep(due.min(LONGEST_SLEEP)).await;
             continue;
         }
         match hold.renew_once(hold.lease().ttl, (ttl / 6).min(left)).await {
@@ -35,6 +41,18 @@ pub(crate) async fn keep(hold: Arc<Leased>, renew: bool) {
                 tokio::time::sleep(pause.min(hold.deadline().until())).await;
             }
         }
+    }
+}
+
+/// Asks from time to time for a lease that does not run out, where the backend cannot tell that it was taken away.
+pub(crate) async fn look_after(hold: Weak<Leased>) {
+    while let Some(held) = hold.upgrade().filter(|hold| hold.phase() == Phase::Held) {
+        if !held.is_kept() {
+            return lose(&held, Loss::Taken);
+        }
+        let pause = (held.lease().ttl.get() / 3).min(LONGEST_SLEEP);
+        drop(held);
+        tokio::time::sleep(pause).await;
     }
 }
 

@@ -44,13 +44,18 @@ impl Retry {
 
     /// A quarter less to a quarter more, so that waiters do not come back in step.
     pub(crate) fn jittered(self) -> Duration {
-        self.0.mul_f64(0.75 + 0.5 * fraction())
+        self.0.mul_f64(jitter())
     }
+}
+
+/// A quarter less to a quarter more than one.
+pub(crate) fn jitter() -> f64 {
+    0.75 + 0.5 * fraction()
 }
 
 /// A little after the moment at which a lease ends, not all waiters at once.
 pub(crate) fn after_expiry(free_in: Duration) -> Duration {
-    free_in + Duration::from_millis(1) + Duration::from_millis(4).mul_f64(fraction())
+    free_in.saturating_add(Duration::from_millis(1) + Duration::from_millis(4).mul_f64(fraction()))
 }
 
 /// A random number from 0 to 1; a half where there is no randomness to be had, as it is only for spreading.

@@ -19,7 +19,7 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use self::search::Search;
 use crate::{
-    backend::{Attempt, Backend, Capabilities, Mode, Request},
+    backend::{Attempt, Backend, Capabilities, Fault, Mode, Request},
     backends::memory,
     background,
     clock::Moment,
@@ -28,7 +28,7 @@ use crate::{
     hold::{Hold, InProcess, Leased},
     lease::{Holder, Lease, Owner, Ttl},
     lock::{Options, Target},
-    locker::{self, CALL_LIMIT, Store},
+    locker::{CALL_LIMIT, Store, limited},
     park,
     queue::{Queue, Seat, Turn},
     race::{Either, race},
@@ -122,14 +122,10 @@ fn check(target: &Target, options: &Options) -> Result<()> {
         }
         _ => {}
     }
-    check_ttl(options.ttl, &capabilities)?;
-    if options.patience != Patience::None && scope::is_inside(target.locker.identity(), target.key()) {
-        return Err(Error::WouldDeadlock { key: target.key().clone() });
-    }
-    Ok(())
+    check_ttl(options.ttl, &capabilities)
 }
 
-fn check_ttl(ttl: Ttl, capabilities: &Capabilities) -> Result<()> {
+pub(crate) fn check_ttl(ttl: Ttl, capabilities: &Capabilities) -> Result<()> {
     let (min, max) = (capabilities.ttl_min.get(), capabilities.ttl_max.get());
     if (min..=max).contains(&ttl.get()) {
         return Ok(());
@@ -158,6 +154,9 @@ async fn take_turn(
     };
     if !patient && !releasing {
         return Err(Error::Locked { key: target.key().clone(), holder: local_holder(target) });
+    }
+    if patient && !releasing && scope::is_inside(target.locker.identity(), target.key()) {
+        return Err(Error::WouldDeadlock { key: target.key().clone() });
     }
     // A release that is on its way is waited for also by a call that does not wait: it came first.
     let deadline = if patient { deadline } else { Some(Instant::now() + CALL_LIMIT) };
@@ -249,19 +248,19 @@ pub(crate) async fn adopt(
     let capabilities = backend.capabilities();
     check_ttl(options.ttl, &capabilities)?;
     let request = Request::exclusive(key(), owner, options.ttl);
-    let asked = Arc::clone(backend);
-    let answer = locker::call(target.key(), "adopt", async move {
+    let (backend, options, target) = (Arc::clone(backend), options.clone(), Arc::clone(target));
+    let job = background::spawn(async move {
         let sent = Moment::now();
-        Ok((asked.adopt(&request).await?, sent))
-    });
-    match answer.await? {
-        // It passed by the queue: those who wait there wait for this very lease.
-        (Some(Attempt::Granted(lease)), sent) => {
-            leased(target, options, backend, (lease, sent), None, caller)
+        let answer = limited(CALL_LIMIT, backend.adopt(&request)).await;
+        match answer.map_err(|fault| fault.into_error(target.key(), "adopt"))? {
+            // It passed by the queue: those who wait there wait for this very lease. A guard that nobody takes any
+            // more releases itself.
+            Some(Attempt::Granted(lease)) => leased(&target, &options, &backend, (lease, sent), None, caller),
+            Some(Attempt::Held { holder, .. }) => Err(Error::Locked { key: target.key().clone(), holder }),
+            None => Err(Error::Lost { key: target.key().clone() }),
         }
-        (Some(Attempt::Held { holder, .. }), _) => Err(Error::Locked { key: key(), holder }),
-        (None, _) => Err(Error::Lost { key: key() }),
-    }
+    })?;
+    job.await.unwrap_or_else(|crashed| Err(Fault::failed(crashed).into_error(&key(), "adopt")))
 }
 
 /// A turn that goes to the next in line unless it is kept.

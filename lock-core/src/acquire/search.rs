@@ -21,11 +21,14 @@ use crate::{
     lock::Options,
     locker::{CALL_LIMIT, limited},
     race::{Either, race},
-    wait::{Patience, after_expiry},
+    wait::{Patience, after_expiry, jitter},
 };
 
 /// How much longer than the time to wait the last attempt, begun in time, may take to be answered.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
+
+/// How often to look though announcements are watched for: they should not get lost, and if one does, this is the harm.
+const LOST_ANNOUNCEMENT: Duration = Duration::from_secs(5);
 
 /// How often a request whose answer was lost is asked again; it is idempotent by owner.
 const FAULTS_FORGIVEN: u32 = 2;
@@ -135,7 +138,9 @@ impl Search {
         loop {
             let begun = Instant::now();
             let limit = CALL_LIMIT.min(self.request.ttl.get() * 2 / 3);
-            let (backend, request) = (Arc::clone(&self.backend), self.request.clone());
+            let (backend, mut request) = (Arc::clone(&self.backend), self.request.clone());
+            // There is no other attempt after this one to let others go before.
+            request.give_way &= !self.is_late();
             let asked = self.asked.insert(background::spawn(async move {
                 let sent = Moment::now();
                 (limited(limit, backend.try_acquire(&request)).await, sent)
@@ -183,6 +188,7 @@ impl Search {
         match attempt {
             Attempt::Granted(lease) => self.granted(lease, sent),
             Attempt::Held { holder, free_in } => {
+                self.faults = 0;
                 self.holder = holder;
                 self.free_in = free_in;
                 Ok(None)
@@ -192,9 +198,11 @@ impl Search {
 
     fn granted(&mut self, lease: Lease, sent: Moment) -> Result<Option<Guard>> {
         let deadline = lease.ttl.deadline(sent);
-        if deadline.has_passed() {
-            // The answer took as long as the lease lasts: there is nothing left of it to hold.
+        let runs_out = !(self.options.renew && self.backend.capabilities().bound_to_process);
+        if runs_out && deadline.has_passed() {
+            // The answer took as long as the lease lasts: there is nothing left of it to hold. Asked again, by its owner.
             self.doubtful = true;
+            self.free_in = Some(Duration::ZERO);
             return Ok(None);
         }
         let Some(turn) = self.turn.take() else { return Ok(None) };
@@ -213,7 +221,8 @@ impl Search {
     async fn pause(&mut self, watch: &mut Option<Box<dyn Watch>>) -> Option<Lease> {
         let free = self.free_in.map(after_expiry);
         let pause = match watch {
-            Some(_) => free,
+            // Whoever waits for hours should not hang on a single announcement.
+            Some(_) => Some(free.unwrap_or(Duration::MAX).min(LOST_ANNOUNCEMENT.mul_f64(jitter()))),
             // Nobody will tell: look often, and not later than the moment at which it will be free.
             None => Some(free.unwrap_or(Duration::MAX).min(self.options.retry.jittered())),
         };

@@ -18,7 +18,7 @@ use std::{
 use tokio::task::AbortHandle;
 
 use crate::{
-    acquire::Caller,
+    acquire::{Caller, check_ttl},
     backend::{Backend, Fault},
     background,
     clock::Moment,
@@ -40,7 +40,10 @@ pub(crate) struct Leased {
     backend: Arc<dyn Backend>,
     turn: Option<Turn>,
     immediate: bool,
+    bound: bool,
     deadline: AtomicU64,
+    /// Until when a lease that does not run out was extended.
+    extended: AtomicU64,
     phase: AtomicU8,
     keeper: OnceLock<AbortHandle>,
 }
@@ -76,11 +79,14 @@ impl Leased {
             backend,
             turn,
             immediate: capabilities.immediate,
+            bound: capabilities.bound_to_process,
             deadline: AtomicU64::new(deadline.as_nanos()),
+            extended: AtomicU64::new(0),
             phase: AtomicU8::new(Phase::Held as u8),
             keeper: OnceLock::new(),
             lease,
         });
+        let mut told = true;
         if capabilities.bound_to_process {
             let weak = Arc::downgrade(&hold);
             let tell = move || {
@@ -88,10 +94,14 @@ impl Leased {
                     renew::lose(&hold, Loss::Taken);
                 }
             };
-            hold.backend.tell_when_lost(&hold.lease, Box::new(tell));
+            told = hold.backend.tell_when_lost(&hold.lease, Box::new(tell));
         }
-        if !lasting {
-            let keeper = background::spawn(renew::keep(Arc::clone(&hold), renew));
+        if !lasting || !told {
+            let keeper = if lasting {
+                background::spawn(renew::look_after(Arc::downgrade(&hold)))
+            } else {
+                background::spawn(renew::keep(Arc::clone(&hold), renew))
+            };
             match keeper {
                 Ok(keeper) => drop(hold.keeper.set(keeper.abort_handle())),
                 Err(error) => {
@@ -141,7 +151,12 @@ impl Leased {
     }
 
     pub(crate) fn is_held(&self) -> bool {
-        self.phase() == Phase::Held && !self.has_passed()
+        self.phase() == Phase::Held && !self.has_passed() && self.is_kept()
+    }
+
+    /// Whether a lease that is bound to its process is still there.
+    pub(crate) fn is_kept(&self) -> bool {
+        !self.bound || self.backend.keeps(&self.lease)
     }
 
     /// Whether the deadline has passed. Once this was answered with yes, no renewal makes it a no.
@@ -198,7 +213,10 @@ impl Leased {
         if !self.is_held() {
             return Err(self.lost_error());
         }
+        check_ttl(ttl, &self.backend.capabilities())?;
         if self.deadline() == Moment::NEVER {
+            // Of use when it is given away, and begins to run out.
+            self.extended.fetch_max(Moment::now().after(ttl.get()).as_nanos(), Ordering::AcqRel);
             return Ok(());
         }
         let hold = Arc::clone(self);
@@ -232,12 +250,8 @@ impl Leased {
 
     pub(super) fn release_now(self: &Arc<Self>, caller: Caller) {
         let Ok(Some(job)) = self.begin_release() else { return };
-        let Err(job) = self.finish_inline(job) else { return };
-        match background::spawn_before_exit(job) {
-            // On the background thread itself, waiting for it would never end.
-            Ok(job) if caller == Caller::Blocking && !background::is_current() => drop(park::block_on(job)),
-            Ok(_) => {}
-            Err(error) => tracing::warn!(key = %self.lease.key, %error, "release failed"),
+        if let Err(job) = self.finish_inline(job) {
+            self.finish(job, caller, "release failed");
         }
     }
 
@@ -256,13 +270,8 @@ impl Leased {
         if let (Some(turn), false) = (self.turn, self.immediate) {
             self.target.locker.queue().releasing(&self.target.key, turn);
         }
-        let hold = Arc::clone(self);
-        Ok(Some(async move {
-            let turn = Leaving(&hold);
-            let released = give_back(&*hold.backend, &hold.lease).await;
-            drop(turn);
-            released
-        }))
+        let leaving = Leaving(Arc::clone(self));
+        Ok(Some(async move { give_back(&*leaving.0.backend, &leaving.0.lease).await }))
     }
 
     /// Does a job of an immediate backend here and now; gives any other back.
@@ -286,27 +295,34 @@ impl Leased {
         if let Some(keeper) = self.keeper.get() {
             keeper.abort();
         }
-        let hold = Arc::clone(self);
+        let extended = Moment::from_nanos(self.extended.load(Ordering::Acquire)).until();
+        let ttl = Ttl::new(extended).map_or(self.lease.ttl, |extended| extended.max(self.lease.ttl));
+        let (leaving, immediate) = (Leaving(Arc::clone(self)), self.immediate);
         let job = async move {
-            let turn = Leaving(&hold);
-            let ttl = hold.lease.ttl;
+            let hold = &leaving.0;
+            let detaching = hold.backend.detach(&hold.lease, ttl);
             // What is done at its first poll may be polled outside of any runtime, where there are no timers.
-            let detached = if hold.immediate {
-                hold.backend.detach(&hold.lease, ttl).await
-            } else {
-                limited(CALL_LIMIT, hold.backend.detach(&hold.lease, ttl)).await
-            };
+            let detached = if immediate { detaching.await } else { limited(CALL_LIMIT, detaching).await };
             if let Err(error) = &detached {
                 tracing::warn!(key = %hold.lease.key, %error, "could not prolong a lease that was given away");
             }
-            drop(turn);
             detached
         };
-        let Err(job) = self.finish_inline(job) else { return };
+        if let Err(job) = self.finish_inline(job) {
+            self.finish(job, caller, "could not give a lease away");
+        }
+    }
+
+    /// Does a job on the background thread; a blocking caller waits for it.
+    fn finish<F>(&self, job: F, caller: Caller, failure: &str)
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
         match background::spawn_before_exit(job) {
+            // On the background thread itself, waiting for it would never end.
             Ok(job) if caller == Caller::Blocking && !background::is_current() => drop(park::block_on(job)),
             Ok(_) => {}
-            Err(error) => tracing::warn!(key = %self.lease.key, %error, "could not give a lease away"),
+            Err(error) => tracing::warn!(key = %self.lease.key, %error, "{failure}"),
         }
     }
 
@@ -316,9 +332,9 @@ impl Leased {
 }
 
 /// Leaves the turn also when the job is dropped or panics.
-struct Leaving<'a>(&'a Leased);
+struct Leaving(Arc<Leased>);
 
-impl Drop for Leaving<'_> {
+impl Drop for Leaving {
     fn drop(&mut self) {
         self.0.leave();
     }

@@ -39,12 +39,10 @@ struct InDirectory {
 }
 
 impl Directory {
-    pub(super) const fn shared(path: PathBuf) -> Self {
-        Self { path, private: false, opened: Mutex::new(None) }
-    }
-
-    pub(super) const fn private(path: PathBuf) -> Self {
-        Self { path, private: true, opened: Mutex::new(None) }
+    pub(super) fn new(path: PathBuf, private: bool) -> Self {
+        // A relative path would mean another directory after a change of the current one.
+        let path = std::path::absolute(&path).unwrap_or(path);
+        Self { path, private, opened: Mutex::new(None) }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -68,6 +66,7 @@ impl Directory {
     pub(super) fn open(&self, key: &Key) -> io::Result<Opened> {
         let flags = OFlags::RDWR | OFlags::CREATE;
         let name = file_name(key);
+        self.forget_unless_in_place();
         match Self::open_at(&*self.opened()?, &name, flags) {
             // The directory was removed since it was opened.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -89,6 +88,7 @@ impl Directory {
     }
 
     fn open_if_there(&self, name: &str, access: OFlags) -> io::Result<Option<Opened>> {
+        self.forget_unless_in_place();
         match Self::open_at(&*self.opened()?, name, access) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             opened => opened.map(Some),
@@ -180,6 +180,17 @@ impl Directory {
         let directory = Arc::new(self.enter()?);
         *opened = Some(Arc::clone(&directory));
         Ok(directory)
+    }
+
+    /// Somebody may have moved the directory away, or made it anew: others meet at the path.
+    fn forget_unless_in_place(&self) {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(directory) = &*opened else { return };
+        let place = |about: fs::Stat| (about.st_dev, about.st_ino);
+        let (ours, theirs) = (fs::fstat(directory).map(place), fs::lstat(&self.path).map(place));
+        if !matches!((ours, theirs), (Ok(ours), Ok(theirs)) if ours == theirs) {
+            *opened = None;
+        }
     }
 
     fn forget(&self) {

@@ -5,12 +5,16 @@ use std::{
     collections::{HashMap, HashSet},
     fs::{File, TryLockError},
     io::{self, Read},
-    os::unix::fs::{FileExt, MetadataExt},
+    os::{
+        fd::AsRawFd,
+        unix::fs::{FileExt, MetadataExt},
+    },
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use rustix::fs;
 #[cfg(target_os = "linux")]
-use rustix::fs::{self, AtFlags, StatxFlags};
+use rustix::fs::{AtFlags, StatxFlags};
 
 use super::{
     record::{BELL, MARK, Record},
@@ -98,31 +102,49 @@ impl Opened {
 
     /// Whether any process has the file locked, without getting in its way.
     fn is_locked_by_somebody(&self, locks: &Locks, record: &Record) -> io::Result<bool> {
-        match locks.contains(self.file.metadata()?.ino(), record.pid()) {
-            Some(true) => Ok(true),
+        let about = self.file.metadata()?;
+        match locks.find(about.dev(), about.ino(), record.pid()) {
+            Some(Listed::Surely) => Ok(true),
             // The list leaves out the processes of other containers.
-            Some(false) if Record::is_of_host(record.host()) => Ok(false),
+            Some(Listed::No) if Record::is_of_host(record.host()) => Ok(false),
             _ => self.probe(),
         }
     }
 
-    /// Takes the lock for a moment, together with others who look.
+    /// Takes the lock for a moment, together with others who look, and wakes those who failed because of that.
     fn probe(&self) -> io::Result<bool> {
         match self.file.try_lock_shared() {
-            Ok(()) => self.file.unlock().map(|()| false),
+            Ok(()) => {
+                self.file.unlock()?;
+                // This one may be open for reading only. Closing one that is open for writing is heard as well.
+                let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+                drop(File::options().write(true).open(path));
+                Ok(false)
+            }
             Err(TryLockError::WouldBlock) => Ok(true),
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
 }
 
-/// The files that are locked with `flock`, by inode, as far as the kernel tells this process.
+/// The files that are locked with `flock`, as far as the kernel tells this process, by device and inode.
 #[derive(Debug)]
 pub(super) struct Locks {
-    listed: Option<HashSet<u64>>,
+    listed: Option<Files>,
     /// The list was told at once, and misses nothing.
     whole: bool,
-    of_processes: RefCell<HashMap<u32, HashSet<u64>>>,
+    of_processes: RefCell<HashMap<u32, Files>>,
+}
+
+/// Device, in two parts, and inode.
+type Files = HashSet<(u32, u32, u64)>;
+
+/// Whether a file is in the list.
+enum Listed {
+    Surely,
+    /// One of that number is, on what looks like another device; some file systems show two.
+    Perhaps,
+    No,
 }
 
 impl Locks {
@@ -132,6 +154,18 @@ impl Locks {
             Err(_) => (None, false),
         };
         Self { listed, whole, of_processes: RefCell::default() }
+    }
+
+    /// `None`: there is no list.
+    fn find(&self, device: u64, inode: u64, process: u32) -> Option<Listed> {
+        let wanted = (fs::major(device), fs::minor(device), inode);
+        match among(self.listed.as_ref()?, wanted) {
+            Listed::No if !self.whole => Some(among(
+                self.of_processes.borrow_mut().entry(process).or_insert_with(|| of(process)),
+                wanted,
+            )),
+            listed => Some(listed),
+        }
     }
 
     /// The list, and in how many pieces the kernel told it: at most a page at a time, and less if less is asked for.
@@ -148,33 +182,34 @@ impl Locks {
             reads += 1;
         }
     }
+}
 
-    /// `None`: the kernel does not tell.
-    fn contains(&self, inode: u64, process: u32) -> Option<bool> {
-        let listed = self.listed.as_ref()?.contains(&inode);
-        Some(listed || (!self.whole && self.is_of(process, inode)))
-    }
+/// The files that a process has locked: of each of its own, the kernel tells for certain.
+fn of(process: u32) -> Files {
+    let files = std::fs::read_dir(format!("/proc/{process}/fdinfo")).into_iter().flatten().flatten();
+    let told = files.filter_map(|file| std::fs::read_to_string(file.path()).ok());
+    told.flat_map(|told| flocks(&told).collect::<Vec<_>>()).collect()
+}
 
-    /// Whether a process that had the lock last has it still: of each of its files, the kernel tells for certain.
-    fn is_of(&self, process: u32, inode: u64) -> bool {
-        let mut known = self.of_processes.borrow_mut();
-        let locks = known.entry(process).or_insert_with(|| {
-            let files = std::fs::read_dir(format!("/proc/{process}/fdinfo")).into_iter().flatten().flatten();
-            let told = files.filter_map(|file| std::fs::read_to_string(file.path()).ok());
-            told.flat_map(|told| flocks(&told).collect::<Vec<_>>()).collect()
-        });
-        locks.contains(&inode)
+fn among(files: &Files, wanted: (u32, u32, u64)) -> Listed {
+    if files.contains(&wanted) {
+        Listed::Surely
+    } else if files.iter().any(|(_, _, inode)| *inode == wanted.2) {
+        Listed::Perhaps
+    } else {
+        Listed::No
     }
 }
 
-fn flocks(text: &str) -> impl Iterator<Item = u64> + '_ {
-    text.lines().filter(|line| line.contains("FLOCK")).filter_map(inode)
+fn flocks(text: &str) -> impl Iterator<Item = (u32, u32, u64)> + '_ {
+    text.lines().filter(|line| line.contains("FLOCK")).filter_map(place)
 }
 
-/// Of `1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF`, the 1234.
-fn inode(line: &str) -> Option<u64> {
-    let place = line.split_whitespace().find(|field| field.matches(':').count() == 2)?;
-    place.rsplit(':').next()?.parse().ok()
+/// Of `1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF`, the file.
+fn place(line: &str) -> Option<(u32, u32, u64)> {
+    let mut place = line.split_whitespace().find(|field| field.matches(':').count() == 2)?.split(':');
+    let mut device = || u32::from_str_radix(place.next()?, 16).ok();
+    Some((device()?, device()?, place.next()?.parse().ok()?))
 }
 
 /// A lock of this process.
@@ -183,6 +218,14 @@ struct Hold {
     file: Opened,
     record: Record,
     tell: Option<Tell>,
+}
+
+impl Hold {
+    /// A clean-up that does not know whether there was a grant asks without a token.
+    fn is_of(&self, lease: &Lease) -> bool {
+        let same_grant = lease.fencing_token == 0 || lease.fencing_token == self.lease.fencing_token;
+        self.lease.owner == lease.owner && same_grant
+    }
 }
 
 /// See the [module](self).
@@ -209,13 +252,14 @@ impl Held {
     /// The lease that `owner` has on `key` already.
     pub(super) fn lease_of(&self, key: &Key, owner: &Owner) -> Option<Lease> {
         let held = lock(&self.held);
-        held.get(key).filter(|hold| hold.lease.owner == *owner).map(|hold| hold.lease.clone())
+        let hold = held.get(key).filter(|hold| hold.lease.owner == *owner);
+        hold.filter(|hold| hold.file.is_linked().unwrap_or(false)).map(|hold| hold.lease.clone())
     }
 
     /// `None`: it is not this lease's any more.
     pub(super) fn remove(&self, lease: &Lease) -> Option<Opened> {
         let mut held = lock(&self.held);
-        held.get(&lease.key).filter(|hold| hold.lease.owner == lease.owner)?;
+        held.get(&lease.key).filter(|hold| hold.is_of(lease))?;
         let hold = held.remove(&lease.key);
         drop(held);
         hold.map(|hold| hold.file)
@@ -224,13 +268,13 @@ impl Held {
     /// Whether the lease is held, on a file that still has its name.
     pub(super) fn is_linked(&self, lease: &Lease) -> bool {
         let held = lock(&self.held);
-        let hold = held.get(&lease.key).filter(|hold| hold.lease.owner == lease.owner);
+        let hold = held.get(&lease.key).filter(|hold| hold.is_of(lease));
         hold.is_some_and(|hold| hold.file.is_linked().unwrap_or(false))
     }
 
     pub(super) fn tell(&self, lease: &Lease, tell: Tell) {
         let mut held = lock(&self.held);
-        if let Some(hold) = held.get_mut(&lease.key).filter(|hold| hold.lease.owner == lease.owner) {
+        if let Some(hold) = held.get_mut(&lease.key).filter(|hold| hold.is_of(lease)) {
             hold.tell = Some(tell);
         }
     }
@@ -244,6 +288,13 @@ impl Held {
             .collect();
         // What is told may give the lease back, which comes here for the same mutex.
         gone.iter().for_each(|tell| tell());
+    }
+
+    /// Tells all holders, and forgets what was left open: the directory is not the one where others meet any more.
+    pub(super) fn tell_all(&self) {
+        lock(&self.idle).clear();
+        let all: Vec<_> = lock(&self.held).values_mut().filter_map(|hold| hold.tell.take()).collect();
+        all.iter().for_each(|tell| tell());
     }
 
     /// A file that was left open.

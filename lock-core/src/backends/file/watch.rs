@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     backend::{Request, Watch},
+    key::Key,
     lease::Owner,
 };
 
@@ -37,9 +38,13 @@ pub(super) struct Watcher {
     inotify: inotify::Lazy,
 }
 
-/// Who waits, by owner, with the file that it tries to lock.
+/// Who waits, by key and owner: an owner may be the caller's choice, and the same for several keys.
 #[derive(Default)]
-struct Waiting(Mutex<HashMap<Owner, Waiter>>);
+struct Waiting(Mutex<HashMap<(Key, Owner), Waiter>>);
+
+fn name(request: &Request) -> (Key, Owner) {
+    (request.key.clone(), request.owner.clone())
+}
 
 struct Waiter {
     file: Option<Opened>,
@@ -48,7 +53,7 @@ struct Waiter {
 }
 
 impl Waiting {
-    fn all(&self) -> MutexGuard<'_, HashMap<Owner, Waiter>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<(Key, Owner), Waiter>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -56,17 +61,17 @@ impl Waiting {
 impl Watcher {
     /// Whether a request has begun to wait.
     pub(super) fn is_waiting(&self, request: &Request) -> bool {
-        self.waiting.all().contains_key(&request.owner)
+        self.waiting.all().contains_key(&name(request))
     }
 
     /// The file with which a request waits.
     pub(super) fn take(&self, request: &Request) -> Option<Opened> {
-        self.waiting.all().get_mut(&request.owner).and_then(|waiter| waiter.file.take())
+        self.waiting.all().get_mut(&name(request)).and_then(|waiter| waiter.file.take())
     }
 
     /// Keeps the file of a request that goes on waiting; gives back that of one that does not wait.
     pub(super) fn put_back(&self, request: &Request, file: Opened) -> Option<Opened> {
-        match self.waiting.all().get_mut(&request.owner) {
+        match self.waiting.all().get_mut(&name(request)) {
             Some(waiter) => {
                 waiter.file = Some(file);
                 None
@@ -91,25 +96,20 @@ impl Watcher {
             None => directory.open(&request.key).ok()?,
         };
         let (subscription, bell) = inotify.subscribe(&directory.path_of(&request.key))?;
-        self.waiting.all().insert(request.owner.clone(), Waiter { file: Some(file), subscription });
-        Some(Box::new(inotify::Listening::new(
-            bell,
-            Leaving(Arc::clone(&self.waiting), request.owner.clone()),
-        )))
+        self.waiting.all().insert(name(request), Waiter { file: Some(file), subscription });
+        Some(Box::new(inotify::Listening::new(bell, Leaving(Arc::clone(&self.waiting), name(request)))))
     }
 
     /// Follows a request's file to the one that has taken its place.
     pub(super) fn replaced(&self, request: &Request, directory: &Directory) {
-        if let Some(waiter) = self.waiting.all().get_mut(&request.owner) {
+        if let Some(waiter) = self.waiting.all().get_mut(&name(request)) {
             waiter.subscription.follow(&directory.path_of(&request.key));
         }
     }
 
-    /// Sees to it that holders are told when their files lose their names.
-    pub(super) fn guard(&self, directory: &Directory, held: &Arc<Held>) {
-        if self.inotify.get(directory, held).is_none() {
-            tracing::debug!(?directory, "no inotify: a forced release will not be told");
-        }
+    /// Sees to it that holders are told when their files lose their names. `false`: it cannot.
+    pub(super) fn guard(&self, directory: &Directory, held: &Arc<Held>) -> bool {
+        self.inotify.get(directory, held).is_some()
     }
 }
 
@@ -121,11 +121,13 @@ impl Watcher {
 
     pub(super) fn replaced(&self, _: &Request, _: &Directory) {}
 
-    pub(super) fn guard(&self, _: &Directory, _: &Arc<Held>) {}
+    pub(super) fn guard(&self, _: &Directory, _: &Arc<Held>) -> bool {
+        false
+    }
 }
 
 /// Ends a request's waiting.
-struct Leaving(Arc<Waiting>, Owner);
+struct Leaving(Arc<Waiting>, (Key, Owner));
 
 impl Drop for Leaving {
     fn drop(&mut self) {

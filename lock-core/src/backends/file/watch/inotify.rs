@@ -43,7 +43,7 @@ pub(super) struct Lazy(Mutex<Option<Handle>>);
 impl Lazy {
     pub(super) fn get(&self, directory: &Directory, held: &Arc<Held>) -> Option<Arc<Inotify>> {
         let mut handle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(handle) = &*handle {
+        if let Some(handle) = handle.as_ref().filter(|handle| !handle.0.ended.load(Ordering::Acquire)) {
             return Some(Arc::clone(&handle.0));
         }
         match Inotify::start(directory, held) {
@@ -61,9 +61,26 @@ struct Handle(Arc<Inotify>);
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.0.stopped.store(true, Ordering::Release);
-        // The end of a watch is announced, and wakes the thread.
+        // The end of the directory's watch is announced, and ends the thread; it may have ended before.
         let _ = inotify::remove_watch(&self.0.queue, self.0.directory);
+    }
+}
+
+/// What became of the names in the directory.
+enum Change {
+    /// Some are gone, or stand for other files.
+    Names,
+    /// The directory was moved away: others meet in another one by now.
+    Directory,
+}
+
+/// The thread, also one that ends by a panic: those who listen must not wait for ever.
+struct Ending(Arc<Inotify>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.ended.store(true, Ordering::Release);
+        self.0.bells().values().flatten().for_each(|bell| bell.end());
     }
 }
 
@@ -72,21 +89,26 @@ pub(super) struct Inotify {
     queue: OwnedFd,
     directory: i32,
     bells: Mutex<HashMap<i32, Vec<Arc<Bell>>>>,
-    stopped: AtomicBool,
+    /// Nobody reads the notifications any more.
+    ended: AtomicBool,
 }
 
 impl Inotify {
     fn start(directory: &Directory, held: &Arc<Held>) -> std::io::Result<Arc<Self>> {
         let queue = inotify::init(CreateFlags::CLOEXEC)?;
-        let names = WatchFlags::MOVED_TO | WatchFlags::MOVED_FROM | WatchFlags::DELETE | WatchFlags::ONLYDIR;
-        let directory = inotify::add_watch(&queue, directory.path(), names)?;
-        let bells = Mutex::default();
-        let inotify = Arc::new(Self { queue, directory, bells, stopped: AtomicBool::new(false) });
-        let (shared, held) = (Arc::clone(&inotify), Arc::downgrade(held));
+        let names = WatchFlags::MOVED_TO | WatchFlags::MOVED_FROM | WatchFlags::DELETE;
+        let itself = WatchFlags::MOVE_SELF | WatchFlags::DELETE_SELF | WatchFlags::ONLYDIR;
+        let directory = inotify::add_watch(&queue, directory.path(), names | itself)?;
+        let inotify =
+            Arc::new(Self { queue, directory, bells: Mutex::default(), ended: AtomicBool::new(false) });
+        let (ending, held) = (Ending(Arc::clone(&inotify)), Arc::downgrade(held));
         thread::Builder::new().name("lock-file-watch".into()).spawn(move || {
-            shared.listen(&|| {
+            ending.0.listen(&|change| {
                 if let Some(held) = held.upgrade() {
-                    held.tell_unlinked();
+                    match change {
+                        Change::Names => held.tell_unlinked(),
+                        Change::Directory => held.tell_all(),
+                    }
                 }
             });
         })?;
@@ -97,23 +119,28 @@ impl Inotify {
         self.bells.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn listen(&self, names_changed: &dyn Fn()) {
+    fn listen(&self, changed: &dyn Fn(Change)) {
         let mut space = [const { MaybeUninit::uninit() }; 4096];
         let mut reader = Reader::new(&self.queue, &mut space);
-        while !self.stopped.load(Ordering::Acquire) {
+        loop {
             let (of, what) = match reader.next() {
                 Ok(event) => (event.wd(), event.events()),
                 Err(Errno::INTR) => continue,
                 Err(error) => {
-                    tracing::warn!(%error, "inotify failed; waiters are told to look for themselves");
-                    return self.bells().values().flatten().for_each(|bell| bell.end());
+                    return tracing::warn!(%error, "inotify failed; waiters look for themselves");
                 }
             };
             if what.contains(ReadFlags::QUEUE_OVERFLOW) {
                 self.bells().values().flatten().for_each(|bell| bell.ring(true));
-                names_changed();
+                changed(Change::Names);
             } else if of == self.directory {
-                names_changed();
+                changed(Change::Names);
+                if what.intersects(ReadFlags::MOVE_SELF) {
+                    return changed(Change::Directory);
+                }
+                if what.intersects(ReadFlags::IGNORED | ReadFlags::DELETE_SELF | ReadFlags::UNMOUNT) {
+                    return;
+                }
             } else if let Some(bells) = self.bells().get(&of) {
                 let maybe_death = what.contains(ReadFlags::CLOSE_WRITE);
                 bells.iter().for_each(|bell| bell.ring(maybe_death));
@@ -135,6 +162,9 @@ impl Inotify {
         match inotify::add_watch(&self.queue, path, heard) {
             Ok(watch) => {
                 bells.entry(watch).or_default().push(Arc::clone(bell));
+                if self.ended.load(Ordering::Acquire) {
+                    bell.end();
+                }
                 Some(watch)
             }
             Err(error) => {
