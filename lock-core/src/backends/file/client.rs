@@ -4,7 +4,8 @@ use std::{io, sync::Arc, time::Duration};
 
 use super::{
     directory::Directory,
-    held::{Held, Locks, Opened},
+    held::{Held, Opened},
+    listed::Locks,
     record::{Parked, Record},
     watch::Watcher,
 };

@@ -22,6 +22,7 @@
 mod client;
 mod directory;
 mod held;
+mod listed;
 mod record;
 mod streak;
 #[cfg(test)]
