@@ -11,7 +11,8 @@
 //! - *give × cancel*: a waiter that was given the turn and is dropped before it noticed gives it on.
 //! - *give × poll*: the turn is written before the waker is taken, and the waker is stored before the turn is read.
 //! - *leave × leave*: turns are numbered; leaving with a number that is not the current one does nothing.
-//! - *wake*: wakers run foreign code, and run after the shard's lock was let go.
+//! - *wake*: wakers run foreign code, also when they are cloned or dropped; that happens under no lock, and they are
+//!   taken out of their waiter after the shard's lock was let go.
 
 mod entry;
 mod keys;
@@ -28,7 +29,7 @@ use std::{
     sync::Arc,
 };
 
-use self::{entry::Entry, keys::Keys};
+use self::{entry::Entry, keys::Keys, waiter::Waiter};
 pub(crate) use self::{entry::Seat, keys::Hashed, waiter::Entering};
 use crate::{
     clock::{self, Moment},
@@ -111,10 +112,11 @@ impl Queue {
             entries.held.remove(key);
             return true;
         }
-        let (waker, _) = Self::pass_on(&mut entries, key);
+        let (waiter, lost) = Self::pass_on(&mut entries, key);
         drop(entries);
-        if let Some(waker) = waker {
-            waker.wake();
+        drop(lost);
+        if let Some(waiter) = waiter {
+            waiter.wake();
         }
         true
     }
@@ -126,33 +128,32 @@ impl Queue {
         if turn.is_some_and(|turn| turn != current) {
             return false;
         }
-        let (waker, lost) = Self::pass_on(&mut entries, key);
+        let (waiter, lost) = Self::pass_on(&mut entries, key);
         drop(entries);
         if let Some(lost) = lost {
             lost.fire();
         }
-        if let Some(waker) = waker {
-            waker.wake();
+        if let Some(waiter) = waiter {
+            waiter.wake();
         }
         true
     }
 
     /// Makes the first in line the owner of the turn, or removes the entry.
-    fn pass_on(entries: &mut Entries, key: &Hashed) -> (Option<std::task::Waker>, Option<Arc<Signal>>) {
+    ///
+    /// Both results are for when the shard is no longer locked, be it only to be dropped.
+    fn pass_on(entries: &mut Entries, key: &Hashed) -> (Option<Arc<Waiter>>, Option<Arc<Signal>>) {
         let turn = entries.next_turn();
         let Some(entry) = entries.held.get_mut(key) else { return (None, None) };
         let lost = entry.take_signal();
-        let waker = match entry.next_waiter() {
-            Some(waiter) => {
-                entry.begin(turn);
-                waiter.give(turn)
-            }
-            None => {
-                entries.held.remove(key);
-                None
-            }
-        };
-        (waker, lost)
+        let waiter = entry.next_waiter();
+        if let Some(waiter) = &waiter {
+            entry.begin(turn);
+            waiter.give(turn);
+        } else {
+            entries.held.remove(key);
+        }
+        (waiter, lost)
     }
 
     /// The turn is about to end by itself: a call that does not want to wait may wait for that.
