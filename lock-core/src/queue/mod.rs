@@ -26,7 +26,7 @@ mod tests;
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
-    sync::Arc,
+    sync::{Arc, PoisonError, Weak, atomic},
 };
 
 use self::{entry::Entry, keys::Keys, waiter::Waiter};
@@ -64,8 +64,13 @@ impl Entries {
     }
 }
 
+/// The highest turn of every queue that is gone: one that grants quickly overtakes the clock.
+static HIGHEST: atomic::AtomicU64 = atomic::AtomicU64::new(0);
+
 /// See the [module](self).
 pub(crate) struct Queue {
+    /// Goes when [`HIGHEST`] is up to date.
+    unsettled: Arc<()>,
     shards: Box<[Shard]>,
     hasher: RandomState,
 }
@@ -73,9 +78,15 @@ pub(crate) struct Queue {
 impl Queue {
     pub(crate) fn new() -> Self {
         // Later processes begin with higher numbers: a counter from 1 would let a stale writer pass as a new one.
-        let last = clock::unix_micros();
+        let last = clock::unix_micros().max(HIGHEST.load(atomic::Ordering::Acquire));
         let shard = || Shard(Mutex::new(Entries { held: Keys::default(), last }));
-        Self { shards: (0..SHARDS).map(|_| shard()).collect(), hasher: RandomState::new() }
+        let shards = (0..SHARDS).map(|_| shard()).collect();
+        Self { unsettled: Arc::new(()), shards, hasher: RandomState::new() }
+    }
+
+    /// What goes when a queue that was made after this one has higher turns.
+    pub(crate) fn unsettled(&self) -> Weak<()> {
+        Arc::downgrade(&self.unsettled)
     }
 
     pub(crate) fn hashed(&self, key: Key) -> Hashed {
@@ -245,9 +256,24 @@ impl Queue {
         all
     }
 
+    /// As if so many turns had been given already.
+    #[cfg(test)]
+    pub(crate) fn skip(&self, key: &Hashed, last: Turn) {
+        let mut entries = self.entries(key);
+        entries.last = entries.last.max(last);
+    }
+
     /// How many keys are held or awaited.
     pub(crate) fn len(&self) -> usize {
         self.shards.iter().map(|shard| sync::lock(&shard.0).held.len()).sum()
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        let last = |shard: &mut Shard| shard.0.get_mut().unwrap_or_else(PoisonError::into_inner).last;
+        let highest = self.shards.iter_mut().map(last).max().unwrap_or_default();
+        HIGHEST.fetch_max(highest, atomic::Ordering::AcqRel);
     }
 }
 
