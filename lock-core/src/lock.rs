@@ -73,6 +73,8 @@ pub(crate) struct Options {
     pub(crate) release_on_drop: bool,
     pub(crate) renew: bool,
     pub(crate) patience: Patience,
+    /// What `wait` said last, for when blocking is switched off and on again.
+    limit: Option<Duration>,
     pub(crate) mode: Mode,
     pub(crate) owner: Option<Owner>,
 }
@@ -85,6 +87,7 @@ impl Options {
             release_on_drop: settings.release_on_drop,
             renew: true,
             patience: Patience::default(),
+            limit: None,
             mode: Mode::default(),
             owner: None,
         }
@@ -156,13 +159,22 @@ impl Lock {
     }
 
     /// Whether [`acquire`](Self::acquire) waits for a lock that is held. Default: yes, without limit.
+    ///
+    /// Switching it on keeps the limit of [`wait`](Self::wait).
     pub const fn blocking(mut self, blocking: bool) -> Self {
-        self.options.patience = if blocking { Patience::Endless } else { Patience::None };
+        self.options.patience = match (blocking, self.options.limit) {
+            (false, _) => Patience::None,
+            (true, Some(limit)) => Patience::For(limit),
+            (true, None) => Patience::Endless,
+        };
         self
     }
 
     /// The longest to wait: all attempts and queues together, with a last attempt at the end. Default: no limit.
+    ///
+    /// Switches [`blocking`](Self::blocking) on.
     pub const fn wait(mut self, limit: Duration) -> Self {
+        self.options.limit = Some(limit);
         self.options.patience = Patience::For(limit);
         self
     }
@@ -404,5 +416,37 @@ impl fmt::Debug for Lock {
             Err(error) => shown.field("error", error),
         };
         shown.field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_survives_blocking_and_the_later_setter_wins() {
+        let limit = Duration::from_millis(100);
+        let lock = || Locker::open("memory://lock-patience").unwrap().lock("k");
+        for (lock, patience) in [
+            (lock(), Patience::Endless),
+            (lock().blocking(true), Patience::Endless),
+            (lock().blocking(false), Patience::None),
+            (lock().blocking(false).blocking(true), Patience::Endless),
+            (lock().wait(limit).blocking(true), Patience::For(limit)),
+            (lock().wait(limit).blocking(false), Patience::None),
+            (lock().wait(limit).blocking(false).blocking(true), Patience::For(limit)),
+            (lock().blocking(false).wait(limit), Patience::For(limit)),
+            (lock().blocking(true).wait(limit), Patience::For(limit)),
+        ] {
+            assert_eq!(lock.options.patience, patience, "{lock:?}");
+        }
+    }
+
+    #[test]
+    fn a_blocking_lock_with_a_limit_gives_up() {
+        let lock = Locker::open("memory://lock-limit").unwrap().lock("k");
+        let _held = lock.acquire().unwrap();
+        let late = lock.clone().wait(Duration::from_millis(10)).blocking(true).acquire();
+        assert!(matches!(late, Err(Error::Timeout { .. })), "{late:?}");
     }
 }

@@ -49,7 +49,7 @@ pub(crate) enum Place {
 impl Url {
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let shown = Redacted(text);
-        let Some((scheme, rest)) = text.split_once("://") else {
+        let Some((scheme, rest)) = split_scheme(text) else {
             return Err(Error::config(format!(
                 "{shown:?} is not a URL of a lock store; accepted are {}",
                 accepted()
@@ -57,7 +57,7 @@ impl Url {
         };
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let place = match scheme.to_ascii_lowercase().as_str() {
-            "memory" => Place::Memory(decoded(rest, shown)?.into_owned()),
+            "memory" => Place::Memory(decoded(rest, "the name", shown)?.into_owned()),
             "file" => Place::File(directory(rest, shown)?),
             known if SCHEMES.iter().any(|(name, _)| *name == known) => {
                 return Err(feature_missing(known, shown));
@@ -72,6 +72,12 @@ impl Url {
         };
         Ok(Self { place, settings: settings(query, shown)? })
     }
+}
+
+/// `None` also where what stands before `://` is no scheme: it may be the beginning of a password.
+fn split_scheme(text: &str) -> Option<(&str, &str)> {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    text.split_once("://").filter(|(scheme, _)| scheme.bytes().all(known))
 }
 
 fn accepted() -> String {
@@ -102,7 +108,7 @@ fn directory(rest: &str, shown: Redacted<'_>) -> Result<PathBuf> {
     if !path.starts_with('/') || path.len() < 2 {
         return Err(wrong());
     }
-    let path = decoded(path, shown)?;
+    let path = decoded(path, "the directory", shown)?;
     if path.contains('\0') { Err(wrong()) } else { Ok(PathBuf::from(path.as_ref())) }
 }
 
@@ -112,12 +118,12 @@ fn settings(query: &str, shown: Redacted<'_>) -> Result<Settings> {
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').ok_or_else(|| {
             Error::config(format!(
-                "{shown:?}: {:?} in the query is not name=value; accepted names are {}",
-                excerpt(pair),
+                "{shown:?}: a part of the query is not name=value; accepted names are {}",
                 Settings::NAMES.join(", ")
             ))
         })?;
-        let (name, value) = (decoded(name, shown)?, decoded(value, shown)?);
+        let name = decoded(name, "a name in the query", shown)?;
+        let value = decoded(value, "a value in the query", shown)?;
         if seen.contains(&name) {
             return Err(Error::config(format!("{shown:?}: {name:?} stands twice in the query")));
         }
@@ -130,10 +136,11 @@ fn settings(query: &str, shown: Redacted<'_>) -> Result<Settings> {
     Ok(settings)
 }
 
-fn decoded<'a>(text: &'a str, shown: Redacted<'_>) -> Result<Cow<'a, str>> {
+/// `what` it is stands in the error, as the text may be a secret.
+fn decoded<'a>(text: &'a str, what: &str, shown: Redacted<'_>) -> Result<Cow<'a, str>> {
     percent_decode_str(text)
         .decode_utf8()
-        .map_err(|_| Error::config(format!("{shown:?}: {:?} does not decode to UTF-8", excerpt(text))))
+        .map_err(|_| Error::config(format!("{shown:?}: {what} does not decode to UTF-8")))
 }
 
 /// A URL for people: without user, password and query values, and not longer than it has to be.
@@ -142,14 +149,19 @@ pub(crate) struct Redacted<'a>(pub(crate) &'a str);
 
 impl fmt::Debug for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The query may carry secrets under any name; what is wrong in it is named apart.
-        let shown = self.0.split('?').next().unwrap_or_default();
-        let shown = match (shown.split_once("://"), shown.rsplit_once('@')) {
-            (Some((scheme, _)), Some((_, host))) => format!("{scheme}://***@{host}"),
-            (None, Some((_, host))) => format!("***@{host}"),
-            (_, None) => shown.to_owned(),
+        let (scheme, rest) = match split_scheme(self.0) {
+            Some((scheme, rest)) => (format!("{scheme}://"), rest),
+            None => (String::new(), self.0),
         };
-        fmt::Debug::fmt(&excerpt(&shown), f)
+        // The query may carry secrets under any name; what is wrong in it is named apart.
+        let before_query = |text: &str| text.split('?').next().unwrap_or_default().to_owned();
+        let rest = match rest.rsplit_once('@') {
+            // The `?` is the password's, or the `@` is the query's: nobody knows which.
+            Some((secret, _)) if secret.contains('?') => "***".to_owned(),
+            Some((_, host)) => format!("***@{}", before_query(host)),
+            None => before_query(rest),
+        };
+        fmt::Debug::fmt(&excerpt(&format!("{scheme}{rest}")), f)
     }
 }
 
@@ -211,10 +223,37 @@ mod tests {
             "ftp://:secret@host",
             "user:secret@host",
             "redis://a:sec@secret@host?password=secret",
+            "redis://user:secret?secret2@host",
+            "redis://user:hun?secret@host?db=1",
+            "redis://host?password=p@secret",
+            "redis://user:p@host?password=p@secret",
+            "user:hun?secret@host",
+            "user:secret://secret@host",
+            "user:x?secret://secret@host",
             "memory://u:secret@x?color=secret",
+            "memory://x?secret",
+            "memory://x?secret&ttl=1s",
+            "memory://x?color=secret%ff",
+            "memory://u:secret%ff@x",
+            "file:///x?secret@host",
         ] {
             let error = Url::parse(text).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_of_a_url() {
+        for (text, shown) in [
+            ("memory://jobs?ttl=1s", "memory://jobs"),
+            ("redis://user:hunter2@host/0?db=1", "redis://***@host/0"),
+            ("redis://user:hun@ter2@host", "redis://***@host"),
+            ("redis://user:hun?ter2@host", "redis://***"),
+            ("redis://host?password=hun@ter2", "redis://***"),
+            ("user:hunter2@host", "***@host"),
+            ("user:hun://ter2@host", "***@host"),
+        ] {
+            assert_eq!(format!("{:?}", Redacted(text)), format!("{shown:?}"), "{text}");
         }
     }
 }

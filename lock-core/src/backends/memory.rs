@@ -5,21 +5,25 @@
 //! long as its ttl. Fencing tokens begin at the microseconds since 1970 and count up, so that they grow over restarts
 //! of the process as well, unless the clock was set back or it granted a million locks a second for its whole life.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use crate::{
     clock::Moment,
     lease::{Holder, Owner},
     queue::{Hashed, Queue, Turn},
-    shared::Shared,
 };
 
-/// The queue behind `memory://name`, shared by all who ask for it while anybody uses it.
+/// The queue behind `memory://name`, shared by all who ask for it.
 ///
-/// Two lockers on the same URL must exclude each other, as they do on every other store.
+/// Two lockers on the same URL must exclude each other, as they do on every other store. It stays when nobody uses it:
+/// one that is made anew would begin its tokens at the clock, which the old one may have overtaken.
 pub(crate) fn space(name: &str) -> Arc<Queue> {
-    static SPACES: Shared<Queue> = Shared::new();
-    SPACES.get(name, Queue::new)
+    static SPACES: Mutex<BTreeMap<String, Arc<Queue>>> = Mutex::new(BTreeMap::new());
+    let mut spaces = SPACES.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(spaces.entry(name.to_owned()).or_insert_with(|| Arc::new(Queue::new())))
 }
 
 /// The owner of a turn. Within one process the turn tells holders apart; nothing is stored elsewhere.
@@ -42,4 +46,24 @@ fn describe(queue: &Queue, key: &Hashed, turn: Turn, expiry: Moment) -> Holder {
     holder.pid = Some(std::process::id());
     holder.expires_in = (expiry != Moment::NEVER).then(|| expiry.until());
     holder
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+    use crate::{key::Key, park};
+
+    #[test]
+    fn tokens_do_not_go_back_when_a_space_is_opened_again() {
+        let mut last = 0;
+        for _ in 0..3 {
+            let queue = space("tests-reopened");
+            let key = queue.hashed(Key::from("k"));
+            // Far more than the clock counts meanwhile would take minutes; that it is the same one says it all.
+            let turn = park::block_on(queue.enter(&key));
+            assert!(turn == last + 1 || last == 0);
+            queue.leave(&key, turn);
+            last = turn;
+        }
+    }
 }

@@ -3,7 +3,11 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use super::{Turn, waiter::Waiter};
-use crate::{clock::Moment, lease::Owner, signal::Signal};
+use crate::{
+    clock::Moment,
+    lease::{Owner, Ttl},
+    signal::Signal,
+};
 
 /// The answer to a call that would like the turn at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,10 +19,28 @@ pub(crate) enum Seat {
     },
 }
 
+/// When a turn ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ends {
+    /// Until when its guard may believe in it; never later than the expiry.
+    pub(crate) deadline: Moment,
+    /// From when on somebody else may have it.
+    pub(crate) expiry: Moment,
+}
+
+impl Ends {
+    const NEVER: Self = Self { deadline: Moment::NEVER, expiry: Moment::NEVER };
+
+    /// The ends of a turn that lasts `ttl` from `start` on.
+    pub(crate) fn after(ttl: Ttl, start: Moment) -> Self {
+        Self { deadline: ttl.deadline(start), expiry: start.after(ttl.get()) }
+    }
+}
+
 pub(super) struct Entry {
     pub(super) turn: Turn,
-    /// When the turn ends by itself.
-    pub(super) expiry: Moment,
+    /// Read together with the clock, and changed, under the shard's lock only: what was seen to have passed stays so.
+    pub(super) ends: Ends,
     /// What most entries never need; apart, to keep the common entry small.
     more: Option<Box<More>>,
 }
@@ -33,7 +55,7 @@ struct More {
 
 impl Entry {
     pub(super) const fn new(turn: Turn) -> Self {
-        Self { turn, expiry: Moment::NEVER, more: None }
+        Self { turn, ends: Ends::NEVER, more: None }
     }
 
     /// Nobody waits, for the turn or for its loss.
@@ -44,12 +66,31 @@ impl Entry {
     /// A new turn begins, of somebody else.
     pub(super) fn begin(&mut self, turn: Turn) {
         self.turn = turn;
-        self.expiry = Moment::NEVER;
+        self.ends = Ends::NEVER;
         if let Some(more) = &mut self.more {
             more.releasing = false;
             more.owner = None;
             more.lost = None;
         }
+    }
+
+    /// Its guard may believe in it.
+    pub(super) fn is_believed(&self) -> bool {
+        !self.ends.deadline.has_passed()
+    }
+
+    /// Never earlier than before. `false`: its guard does not believe in it any more.
+    pub(super) fn extend(&mut self, ttl: Ttl) -> bool {
+        if self.ends == Ends::NEVER {
+            return true;
+        }
+        let now = Moment::now();
+        if self.ends.deadline <= now {
+            return false;
+        }
+        let Ends { deadline, expiry } = Ends::after(ttl, now);
+        self.ends = Ends { deadline: self.ends.deadline.max(deadline), expiry: self.ends.expiry.max(expiry) };
+        true
     }
 
     fn more(&mut self) -> &mut More {

@@ -11,7 +11,9 @@
 //! - *give × cancel*: a waiter that was given the turn and is dropped before it noticed gives it on.
 //! - *give × poll*: the turn is written before the waker is taken, and the waker is stored before the turn is read.
 //! - *leave × leave*: turns are numbered; leaving with a number that is not the current one does nothing.
-//! - *wake*: wakers run foreign code, and run after the shard's lock was let go.
+//! - *extend × end*: whether a turn's deadline has passed is decided under the shard's lock, by the clock read there.
+//! - *wake*: wakers run foreign code, also when they are cloned or dropped; that happens under no lock, and they are
+//!   taken out of their waiter after the shard's lock was let go.
 
 mod entry;
 mod keys;
@@ -28,12 +30,16 @@ use std::{
     sync::Arc,
 };
 
-use self::{entry::Entry, keys::Keys};
-pub(crate) use self::{entry::Seat, keys::Hashed, waiter::Entering};
+use self::{entry::Entry, keys::Keys, waiter::Waiter};
+pub(crate) use self::{
+    entry::{Ends, Seat},
+    keys::Hashed,
+    waiter::Entering,
+};
 use crate::{
     clock::{self, Moment},
     key::Key,
-    lease::Owner,
+    lease::{Owner, Ttl},
     signal::Signal,
     sync::{self, Mutex},
 };
@@ -111,10 +117,11 @@ impl Queue {
             entries.held.remove(key);
             return true;
         }
-        let (waker, _) = Self::pass_on(&mut entries, key);
+        let (waiter, lost) = Self::pass_on(&mut entries, key);
         drop(entries);
-        if let Some(waker) = waker {
-            waker.wake();
+        drop(lost);
+        if let Some(waiter) = waiter {
+            waiter.wake();
         }
         true
     }
@@ -126,33 +133,32 @@ impl Queue {
         if turn.is_some_and(|turn| turn != current) {
             return false;
         }
-        let (waker, lost) = Self::pass_on(&mut entries, key);
+        let (waiter, lost) = Self::pass_on(&mut entries, key);
         drop(entries);
         if let Some(lost) = lost {
             lost.fire();
         }
-        if let Some(waker) = waker {
-            waker.wake();
+        if let Some(waiter) = waiter {
+            waiter.wake();
         }
         true
     }
 
     /// Makes the first in line the owner of the turn, or removes the entry.
-    fn pass_on(entries: &mut Entries, key: &Hashed) -> (Option<std::task::Waker>, Option<Arc<Signal>>) {
+    ///
+    /// Both results are for when the shard is no longer locked, be it only to be dropped.
+    fn pass_on(entries: &mut Entries, key: &Hashed) -> (Option<Arc<Waiter>>, Option<Arc<Signal>>) {
         let turn = entries.next_turn();
         let Some(entry) = entries.held.get_mut(key) else { return (None, None) };
         let lost = entry.take_signal();
-        let waker = match entry.next_waiter() {
-            Some(waiter) => {
-                entry.begin(turn);
-                waiter.give(turn)
-            }
-            None => {
-                entries.held.remove(key);
-                None
-            }
-        };
-        (waker, lost)
+        let waiter = entry.next_waiter();
+        if let Some(waiter) = &waiter {
+            entry.begin(turn);
+            waiter.give(turn);
+        } else {
+            entries.held.remove(key);
+        }
+        (waiter, lost)
     }
 
     /// The turn is about to end by itself: a call that does not want to wait may wait for that.
@@ -161,18 +167,18 @@ impl Queue {
     }
 
     /// Records when the turn ends by itself.
-    pub(crate) fn set_expiry(&self, key: &Hashed, turn: Turn, expiry: Moment) {
-        self.with(key, turn, |entry| entry.expiry = expiry);
+    pub(crate) fn set_ends(&self, key: &Hashed, turn: Turn, ends: Ends) {
+        self.with(key, turn, |entry| entry.ends = ends);
     }
 
-    /// Lets the turn last longer. `false`: it is over.
-    pub(crate) fn extend_expiry(&self, key: &Hashed, turn: Turn, expiry: Moment) -> bool {
-        self.with(key, turn, |entry| entry.expiry = entry.expiry.max(expiry)).is_some()
+    /// Lets a turn that ends by itself last `ttl` from now on. `false`: it is over, or its deadline has passed.
+    pub(crate) fn extend(&self, key: &Hashed, turn: Turn, ttl: Ttl) -> bool {
+        self.with(key, turn, |entry| entry.extend(ttl)).unwrap_or(false)
     }
 
     /// When the turn ends by itself; `None` if it is over.
-    pub(crate) fn expiry(&self, key: &Hashed, turn: Turn) -> Option<Moment> {
-        self.with(key, turn, |entry| entry.expiry)
+    pub(crate) fn ends(&self, key: &Hashed, turn: Turn) -> Option<Ends> {
+        self.with(key, turn, |entry| entry.ends)
     }
 
     /// Names the owner of a turn, where it was chosen by the caller.
@@ -208,21 +214,25 @@ impl Queue {
         Some(next)
     }
 
-    /// Fires the signal of a turn that goes on for a moment.
-    pub(crate) fn tell_lost(&self, key: &Hashed, turn: Turn) {
-        if let Some(lost) = self.with(key, turn, Entry::take_signal).flatten() {
+    /// Fires the signal of a turn whose deadline has passed, and that goes on for a moment. `false`: it is not so.
+    pub(crate) fn tell_lost(&self, key: &Hashed, turn: Turn) -> bool {
+        let lost =
+            self.with(key, turn, |entry| (!entry.is_believed()).then(|| entry.take_signal())).flatten();
+        let is_lost = lost.is_some();
+        if let Some(lost) = lost.flatten() {
             lost.fire();
         }
+        is_lost
     }
 
-    /// Whether this turn still lasts.
+    /// Whether this turn still lasts, and its deadline has not passed.
     pub(crate) fn is_current(&self, key: &Hashed, turn: Turn) -> bool {
-        self.with(key, turn, |_| ()).is_some()
+        self.with(key, turn, |entry| entry.is_believed()).unwrap_or(false)
     }
 
-    /// What is fired when this turn is ended by [`expel`](Self::expel); `None` if it is over.
+    /// What is fired when this turn's deadline passes, or it is ended by [`expel`](Self::expel); `None` if that is over.
     pub(crate) fn signal(&self, key: &Hashed, turn: Turn) -> Option<Arc<Signal>> {
-        self.with(key, turn, Entry::signal)
+        self.with(key, turn, |entry| entry.is_believed().then(|| entry.signal())).flatten()
     }
 
     fn with<T>(&self, key: &Hashed, turn: Turn, act: impl FnOnce(&mut Entry) -> T) -> Option<T> {
@@ -231,7 +241,7 @@ impl Queue {
 
     /// Whose turn it is, and when that ends by itself.
     pub(crate) fn current(&self, key: &Hashed) -> Option<(Turn, Moment)> {
-        self.entries(key).held.get(key).map(|entry| (entry.turn, entry.expiry))
+        self.entries(key).held.get(key).map(|entry| (entry.turn, entry.ends.expiry))
     }
 
     /// Everybody's turns.
@@ -239,7 +249,7 @@ impl Queue {
         let mut all = Vec::new();
         for shard in &self.shards {
             let entries = sync::lock(&shard.0);
-            all.extend(entries.held.iter().map(|(key, entry)| (key.clone(), entry.turn, entry.expiry)));
+            all.extend(entries.held.iter().map(|(key, entry)| (key.clone(), entry.turn, entry.ends.expiry)));
         }
         all
     }

@@ -1,7 +1,9 @@
 use std::{
     pin::pin,
-    task::{Context, Poll, Waker},
+    sync::mpsc,
+    task::{Context, Poll, Wake, Waker},
     thread,
+    time::Duration,
 };
 
 use super::*;
@@ -112,4 +114,34 @@ fn many_threads_one_turn() {
         }
     });
     assert_eq!(queue.len(), 0);
+}
+
+/// A waker whose last reference has a turn, and leaves it when it is dropped: that of a task with a guard.
+struct Leaving(Arc<Queue>, Hashed, Turn);
+
+impl Wake for Leaving {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.leave(&self.1, self.2);
+    }
+}
+
+#[test]
+fn a_waker_that_leaves_the_turn_when_it_is_dropped_does_not_deadlock() {
+    let (done, is_done) = mpsc::channel();
+    thread::spawn(move || {
+        let (queue, key) = queue();
+        let turn = given(queue.try_enter(&key));
+        let mut waiting = Box::pin(queue.enter(&key));
+        let holder = Waker::from(Arc::new(Leaving(Arc::clone(&queue), key.clone(), turn)));
+        assert!(waiting.as_mut().poll(&mut Context::from_waker(&holder)).is_pending());
+        drop(holder);
+        // The first waker is replaced, and with it goes the turn: to the one who polls.
+        let polled = waiting.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        done.send(matches!(polled, Poll::Ready(next) if queue.leave(&key, next))).unwrap();
+    });
+    assert!(is_done.recv_timeout(Duration::from_secs(20)).expect("it ends"), "the turn was passed on");
 }

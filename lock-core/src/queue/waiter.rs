@@ -20,10 +20,16 @@ pub(super) struct Waiter {
 }
 
 impl Waiter {
-    /// Called with the shard locked; the returned waker is for when it no longer is.
-    pub(super) fn give(&self, turn: Turn) -> Option<Waker> {
+    /// Called with the shard locked; [`wake`](Self::wake) follows when it no longer is.
+    pub(super) fn give(&self, turn: Turn) {
         self.turn.store(turn, Ordering::Release);
-        sync::lock(&self.waker).take()
+    }
+
+    pub(super) fn wake(&self) {
+        let waker = sync::lock(&self.waker).take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     fn turn(&self) -> Option<Turn> {
@@ -37,12 +43,11 @@ impl Waiter {
         if let Some(turn) = self.turn() {
             return Some(turn);
         }
-        let mut stored = sync::lock(&self.waker);
-        match stored.as_mut() {
-            Some(known) => known.clone_from(waker),
-            None => *stored = Some(waker.clone()),
-        }
-        // Given in between: `give` found no waker, or an old one.
+        // Cloning and dropping a waker runs foreign code: never under our lock.
+        let waker = waker.clone();
+        let old = sync::lock(&self.waker).replace(waker);
+        drop(old);
+        // Given in between: `wake` found no waker, or an old one.
         self.turn()
     }
 }
