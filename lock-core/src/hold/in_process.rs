@@ -166,11 +166,12 @@ mod tests {
     const HOUR: Duration = Duration::from_hours(1);
 
     fn ttl(ttl: Duration) -> Ttl {
-        Ttl::new(ttl).unwrap()
+        let Ok(ttl) = Ttl::new(ttl) else { unreachable!("{ttl:?} is in range") };
+        ttl
     }
 
     fn hold(space: &str) -> InProcess {
-        let locker = Locker::open(space).unwrap();
+        let Ok(locker) = Locker::open(space) else { unreachable!("{space} is a URL") };
         let key = locker.queue().hashed(Key::from("k"));
         let Seat::Given(turn) = locker.queue().try_enter(&key) else { unreachable!("nobody else has it") };
         InProcess::lasting(Arc::new(Target { locker, key }), turn, ttl(SOON))
