@@ -7,7 +7,7 @@ use super::{
     held::{Held, Opened},
     listed::Locks,
     record::{Parked, Record},
-    watch::Watcher,
+    watch::{Watched, Watcher},
 };
 use crate::{
     backend::{Attempt, Request, Tell, Watch},
@@ -29,7 +29,7 @@ impl Client {
         Self {
             process: std::process::id(),
             directory: Arc::clone(directory),
-            held: Arc::default(),
+            held: Arc::new(Held::new(directory)),
             watcher: Watcher::default(),
         }
     }
@@ -95,9 +95,12 @@ impl Client {
                     self.set_aside(request, file);
                     return Ok(Err(Attempt::Held { holder, free_in }));
                 }
-            } else if file.is_linked()? {
-                let last = file.read()?;
-                return Ok(Ok((file, last)));
+            } else {
+                file.locked_at = self.held.changes();
+                if file.is_linked()? {
+                    let last = file.read()?;
+                    return Ok(Ok((file, last)));
+                }
             }
             self.set_aside(request, self.directory.open(&request.key)?);
             self.watcher.replaced(request, &self.directory);
@@ -116,7 +119,7 @@ impl Client {
     }
 
     fn take(&self, request: &Request, file: Opened, token: u64, awaited: bool) -> io::Result<Attempt> {
-        let mut record = Record::of(request, token);
+        let mut record = Record::of(request, token, self.process);
         record.awaited = awaited;
         if let Err(error) = file.write(&record) {
             file.unlock()?;
@@ -252,13 +255,13 @@ impl Client {
 
     /// `false`: nothing here will notice, so that somebody has to look.
     pub(super) fn tell_when_lost(&self, lease: &Lease, tell: Tell) -> bool {
-        self.held.tell(lease, tell);
+        let missed = self.held.tell(lease, tell);
         let watched = self.watcher.guard(&self.directory, &self.held);
-        // What was taken away before anybody watched was not announced.
-        if !self.held.is_linked(lease) {
+        // What was taken away before anybody watched, or before there was anybody to tell, was not announced.
+        if missed || watched != Watched::AsBefore {
             self.held.tell_unlinked();
         }
-        watched
+        watched != Watched::Not
     }
 
     pub(super) fn watch(&self, request: &Request) -> Option<Box<dyn Watch>> {

@@ -159,6 +159,13 @@ impl Directory {
         placed
     }
 
+    /// Whether a key's name stands for this file.
+    pub(super) fn has_in_place(&self, key: &Key, file: &File) -> bool {
+        let place = |about: fs::Stat| (about.st_dev, about.st_ino);
+        let there = fs::lstat(&self.path_of(key)).map(place);
+        matches!((there, fs::fstat(file).map(place)), (Ok(there), Ok(ours)) if there == ours)
+    }
+
     /// Where the file of a key is.
     pub(super) fn path_of(&self, key: &Key) -> PathBuf {
         self.path.join(file_name(key))

@@ -8,7 +8,10 @@ use std::{
         fd::AsRawFd,
         unix::fs::{FileExt, MetadataExt},
     },
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use rustix::fs;
@@ -16,6 +19,7 @@ use rustix::fs;
 use rustix::fs::{AtFlags, StatxFlags};
 
 use super::{
+    directory::Directory,
     listed::{Listed, Locks},
     record::{BELL, MARK, Record},
     streak::Streak,
@@ -35,13 +39,15 @@ pub(super) struct Opened {
     file: File,
     /// How this process has used it lately.
     pub(super) streak: Streak,
-    /// It is in a directory that was moved away.
+    /// It is not where others meet any more: its directory, or it alone, was moved away.
     stray: bool,
+    /// How often names had changed when it was locked.
+    pub(super) locked_at: u64,
 }
 
 impl Opened {
     pub(super) fn new(file: File) -> Self {
-        Self { file, streak: Streak::default(), stray: false }
+        Self { file, streak: Streak::default(), stray: false, locked_at: 0 }
     }
 
     /// `false`: somebody has it.
@@ -108,7 +114,7 @@ impl Opened {
         match locks.find((fs::major(about.dev()), fs::minor(about.dev()), about.ino()), record.pid()) {
             Some(Listed::Surely) => Ok(true),
             // The list leaves out the processes of other containers.
-            Some(Listed::No) if Record::is_of_host(record.host()) => Ok(false),
+            Some(Listed::No) if record.is_within_sight() => Ok(false),
             _ => self.probe(),
         }
     }
@@ -146,14 +152,29 @@ impl Hold {
 }
 
 /// See the [module](self).
-#[derive(Default)]
 pub(super) struct Held {
+    directory: Arc<Directory>,
+    /// How often names in the directory have changed, as far as it was told.
+    changes: AtomicU64,
     /// Boxed: a map has room for more than it holds, and doubles what that takes.
     held: Mutex<HashMap<Key, Box<Hold>>>,
     idle: Mutex<HashMap<Key, Opened>>,
 }
 
 impl Held {
+    pub(super) fn new(directory: &Arc<Directory>) -> Self {
+        Self {
+            directory: Arc::clone(directory),
+            changes: AtomicU64::new(0),
+            held: Mutex::default(),
+            idle: Mutex::default(),
+        }
+    }
+
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
     pub(super) fn insert(&self, lease: Lease, file: Opened, record: Record) {
         lock(&self.held).insert(lease.key.clone(), Box::new(Hold { lease, file, record, tell: None }));
     }
@@ -169,7 +190,7 @@ impl Held {
     /// The lease that `owner` has on `key` already.
     pub(super) fn lease_of(&self, key: &Key, owner: &Owner) -> Option<Lease> {
         let held = lock(&self.held);
-        let hold = held.get(key).filter(|hold| hold.lease.owner == *owner);
+        let hold = held.get(key).filter(|hold| hold.lease.owner == *owner && !hold.file.stray);
         hold.filter(|hold| hold.file.is_linked().unwrap_or(false)).map(|hold| hold.lease.clone())
     }
 
@@ -186,23 +207,29 @@ impl Held {
     pub(super) fn is_linked(&self, lease: &Lease) -> bool {
         let held = lock(&self.held);
         let hold = held.get(&lease.key).filter(|hold| hold.is_of(lease));
-        hold.is_some_and(|hold| hold.file.is_linked().unwrap_or(false))
+        hold.is_some_and(|hold| !hold.file.stray && hold.file.is_linked().unwrap_or(false))
     }
 
-    pub(super) fn tell(&self, lease: &Lease, tell: Tell) {
+    /// Returns whether something may have become of the file since it was locked.
+    pub(super) fn tell(&self, lease: &Lease, tell: Tell) -> bool {
         let mut held = lock(&self.held);
-        if let Some(hold) = held.get_mut(&lease.key).filter(|hold| hold.is_of(lease)) {
-            hold.tell = Some(tell);
-        }
+        let Some(hold) = held.get_mut(&lease.key).filter(|hold| hold.is_of(lease)) else { return false };
+        hold.tell = Some(tell);
+        hold.file.locked_at != self.changes()
     }
 
-    /// Tells the holders whose files have lost their names.
+    /// Tells the holders whose files have lost their names, or whose names stand for other files by now.
     pub(super) fn tell_unlinked(&self) {
-        let gone: Vec<_> = lock(&self.held)
-            .values_mut()
-            .filter(|hold| !hold.file.is_linked().unwrap_or(false))
-            .filter_map(|hold| hold.tell.take())
-            .collect();
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        lock(&self.idle).clear();
+        let moved = |(key, hold): (&Key, &mut Box<Hold>)| {
+            if self.directory.has_in_place(key, &hold.file.file) {
+                return None;
+            }
+            hold.file.stray = true;
+            hold.tell.take()
+        };
+        let gone: Vec<_> = lock(&self.held).iter_mut().filter_map(moved).collect();
         // What is told may give the lease back, which comes here for the same mutex.
         gone.iter().for_each(|tell| tell());
     }

@@ -105,6 +105,11 @@ impl File {
         Arc::clone(&client)
     }
 
+    /// The same, right after a call that has seen to it.
+    fn client_as_before(&self) -> Arc<Client> {
+        Arc::clone(&self.client.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn fault(&self, error: io::Error) -> Fault {
         self.directory.fault(error)
     }
@@ -166,7 +171,7 @@ impl Backend for File {
     }
 
     fn tell_when_lost(&self, lease: &Lease, tell: Tell) -> bool {
-        self.client().tell_when_lost(lease, tell)
+        self.client_as_before().tell_when_lost(lease, tell)
     }
 
     fn watch<'a>(&'a self, request: &'a Request) -> Answer<'a, Option<Box<dyn Watch>>> {

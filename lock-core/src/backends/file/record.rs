@@ -1,6 +1,6 @@
 //! What stands in the file of a key: the last fencing token, and who took it.
 //!
-//! One line of text, `#lock/1 token owner pid since parked-until boot host key`, written by whoever has the lock,
+//! One line of text, `#lock/1 token owner pid since parked-until boot host space key`, written by whoever has the lock,
 //! in one call. What a longer line left behind it is ignored. A line that cannot be read counts as none, and the
 //! fencing token goes on from the clock.
 //!
@@ -49,6 +49,8 @@ pub(super) struct Record {
     parked_until: u64,
     boot: Cow<'static, str>,
     host: Cow<'static, str>,
+    /// The process namespace in which `pid` is one: a container has its own.
+    space: Cow<'static, str>,
     key: Option<Key>,
 }
 
@@ -60,16 +62,17 @@ pub(super) enum Parked {
 }
 
 impl Record {
-    pub(super) fn of(request: &Request, token: FencingToken) -> Self {
+    pub(super) fn of(request: &Request, token: FencingToken, process: u32) -> Self {
         Self {
             token,
             awaited: false,
             owner: Some(request.owner.clone()),
-            pid: std::process::id(),
+            pid: process,
             since: clock::unix_micros(),
             parked_until: 0,
             boot: Cow::Borrowed(""),
             host: Cow::Borrowed(&machine().host),
+            space: Cow::Borrowed(&machine().space),
             key: Some(request.key.clone()),
         }
     }
@@ -126,13 +129,9 @@ impl Record {
         self.pid
     }
 
-    pub(super) fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// Whether it was written on this host, as far as its name tells.
-    pub(super) fn is_of_host(host: &str) -> bool {
-        host == machine().host
+    /// Whether its process is one that this process can see.
+    pub(super) fn is_within_sight(&self) -> bool {
+        self.host == machine().host && self.space == machine().space && !self.space.is_empty()
     }
 
     pub(super) fn holder(&self, expires_in: Option<Duration>) -> Option<Holder> {
@@ -154,6 +153,7 @@ impl Record {
         let _ = write!(line, "{} {} {} ", self.pid, self.since, self.parked_until);
         push_field(&mut line, Some(&self.boot).filter(|boot| !boot.is_empty()));
         push_field(&mut line, Some(&self.host).filter(|host| !host.is_empty()));
+        push_field(&mut line, Some(&self.space).filter(|space| !space.is_empty()));
         line.push_str(self.key.as_ref().map_or(NOTHING, Key::as_str));
         line.push('\n');
         line
@@ -163,7 +163,7 @@ impl Record {
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let end = bytes.iter().position(|byte| *byte == b'\n')?;
         let line = std::str::from_utf8(&bytes[..end]).ok()?;
-        let mut fields = line.splitn(9, ' ');
+        let mut fields = line.splitn(10, ' ');
         let mut next = || fields.next();
         let begin = next()?;
         let awaited = match begin.strip_suffix(VERSION)?.chars().next()? {
@@ -183,6 +183,7 @@ impl Record {
             parked_until: next()?.parse().ok()?,
             boot: text(next()?)?.into_owned().into(),
             host: text(next()?)?.into_owned().into(),
+            space: text(next()?)?.into_owned().into(),
             key: Some(Key::from(next()?)),
         })
     }
@@ -218,6 +219,7 @@ impl fmt::Write for Encoding<'_> {
 
 struct Machine {
     host: String,
+    space: String,
     boot: String,
 }
 
@@ -225,6 +227,8 @@ struct Machine {
 fn machine() -> &'static Machine {
     static MACHINE: OnceLock<Machine> = OnceLock::new();
     MACHINE.get_or_init(|| Machine {
+        space: std::fs::read_link("/proc/self/ns/pid")
+            .map_or_else(|_| String::new(), |space| space.to_string_lossy().into_owned()),
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         boot: std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
             .map_or_else(|_| String::new(), |boot| boot.trim().to_owned()),
@@ -238,7 +242,7 @@ mod tests {
 
     fn record() -> Record {
         let owner = "worker 7 - %41".parse().unwrap();
-        Record::of(&Request::exclusive(Key::from("a key: with spaces"), owner, Ttl::DEFAULT), 42)
+        Record::of(&Request::exclusive(Key::from("a key: with spaces"), owner, Ttl::DEFAULT), 42, 7)
     }
 
     #[test]

@@ -154,7 +154,7 @@ fn the_token_survives_what_cannot_be_read() {
     let first = locker.lock("k").acquire().unwrap().fencing_token();
     std::fs::write(place.file_of_the_only_key(), b"\xff\0garbage").unwrap();
     assert!(locker.lock("k").acquire().unwrap().fencing_token() > first);
-    std::fs::write(place.file_of_the_only_key(), "#lock/1 18446744073709551615 - 1 1 0 - - k\n").unwrap();
+    std::fs::write(place.file_of_the_only_key(), "#lock/1 18446744073709551615 - 1 1 0 - - - k\n").unwrap();
     let error = locker.lock("k").acquire().unwrap_err();
     assert!(error.to_string().contains("fencing tokens of this key are used up"), "{error}");
     assert!(!locker.lock("k").is_locked().unwrap());
@@ -268,4 +268,28 @@ fn lockers_on_one_url_are_one_line_of_waiters() {
     let released =
         one.lock("k").with(|guard| guard.release().and_then(|()| one.lock("k").acquire().map(drop)));
     released.unwrap().unwrap();
+}
+
+#[test]
+fn a_file_that_was_moved_away_is_a_loss_for_its_holder_and_is_not_used_again() {
+    let place = Place::new();
+    let (here, there) = (place.locker(), place.locker());
+    let guard = here.lock("k").acquire().unwrap();
+    std::fs::rename(place.file_of("k"), place.0.join("elsewhere")).unwrap();
+    assert!(is_told(&guard));
+    let next = there.lock("k").acquire().unwrap();
+    drop(guard);
+    assert!(here.lock("k").try_acquire().unwrap().is_none());
+    drop(next);
+}
+
+#[test]
+fn a_forced_release_is_told_though_the_file_has_another_name() {
+    let place = Place::new();
+    let (here, there) = (place.locker(), place.locker());
+    let guard = here.lock("k").acquire().unwrap();
+    std::fs::hard_link(place.file_of("k"), place.0.join("backup")).unwrap();
+    assert!(there.lock("k").force_release().unwrap());
+    assert!(is_told(&guard));
+    assert!(guard.release().unwrap_err().is_lost());
 }

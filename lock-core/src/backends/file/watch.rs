@@ -30,6 +30,14 @@ use crate::{
 /// Whether waiters are woken here, or have to look.
 pub(super) const SUPPORTED: bool = cfg!(target_os = "linux");
 
+/// Whether the names in the directory are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Watched {
+    AsBefore,
+    FromNowOn,
+    Not,
+}
+
 /// See the [module](self).
 #[derive(Default)]
 pub(super) struct Watcher {
@@ -107,9 +115,9 @@ impl Watcher {
         }
     }
 
-    /// Sees to it that holders are told when their files lose their names. `false`: it cannot.
-    pub(super) fn guard(&self, directory: &Directory, held: &Arc<Held>) -> bool {
-        self.inotify.get(directory, held).is_some()
+    /// Sees to it that holders are told when their files lose their names.
+    pub(super) fn guard(&self, directory: &Directory, held: &Arc<Held>) -> Watched {
+        self.inotify.guard(directory, held)
     }
 }
 
@@ -121,8 +129,8 @@ impl Watcher {
 
     pub(super) fn replaced(&self, _: &Request, _: &Directory) {}
 
-    pub(super) fn guard(&self, _: &Directory, _: &Arc<Held>) -> bool {
-        false
+    pub(super) fn guard(&self, _: &Directory, _: &Arc<Held>) -> Watched {
+        Watched::Not
     }
 }
 

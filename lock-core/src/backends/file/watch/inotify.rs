@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 
 use super::{
     super::{directory::Directory, held::Held},
-    Leaving,
+    Leaving, Watched,
 };
 use crate::{
     backend::{BoxFuture, Signal, Watch},
@@ -43,7 +43,7 @@ pub(super) struct Lazy(Mutex<Option<Handle>>);
 impl Lazy {
     pub(super) fn get(&self, directory: &Directory, held: &Arc<Held>) -> Option<Arc<Inotify>> {
         let mut handle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(handle) = handle.as_ref().filter(|handle| !handle.0.ended.load(Ordering::Acquire)) {
+        if let Some(handle) = handle.as_ref().filter(|handle| handle.is_running()) {
             return Some(Arc::clone(&handle.0));
         }
         match Inotify::start(directory, held) {
@@ -54,10 +54,23 @@ impl Lazy {
             }
         }
     }
+
+    pub(super) fn guard(&self, directory: &Directory, held: &Arc<Held>) -> Watched {
+        if self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(Handle::is_running) {
+            return Watched::AsBefore;
+        }
+        self.get(directory, held).map_or(Watched::Not, |_| Watched::FromNowOn)
+    }
 }
 
 /// Ends the thread when it is dropped.
 struct Handle(Arc<Inotify>);
+
+impl Handle {
+    fn is_running(&self) -> bool {
+        !self.0.ended.load(Ordering::Acquire)
+    }
+}
 
 impl Drop for Handle {
     fn drop(&mut self) {
@@ -142,7 +155,7 @@ impl Inotify {
                     return;
                 }
             } else if let Some(bells) = self.bells().get(&of) {
-                let maybe_death = what.contains(ReadFlags::CLOSE_WRITE);
+                let maybe_death = what.intersects(ReadFlags::CLOSE_WRITE | ReadFlags::CLOSE_NOWRITE);
                 bells.iter().for_each(|bell| bell.ring(maybe_death));
             }
         }
@@ -157,8 +170,10 @@ impl Inotify {
     fn add(&self, path: &Path, bell: &Arc<Bell>) -> Option<i32> {
         // Under the mutex, so that the end of another watch of the same file does not end this one.
         let mut bells = self.bells();
-        // The bell; the death of a holder; the loss of the file's name.
-        let heard = WatchFlags::MODIFY | WatchFlags::CLOSE_WRITE | WatchFlags::ATTRIB;
+        // The bell; the death of a holder, also of one that had it open for reading, as flock(1) has; the loss of the
+        // file's name.
+        let death = WatchFlags::CLOSE_WRITE | WatchFlags::CLOSE_NOWRITE;
+        let heard = WatchFlags::MODIFY | death | WatchFlags::ATTRIB;
         match inotify::add_watch(&self.queue, path, heard) {
             Ok(watch) => {
                 bells.entry(watch).or_default().push(Arc::clone(bell));
