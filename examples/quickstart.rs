@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lock::lock;
+use lock::{Locker, Settings, lock};
 
 type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 
@@ -41,6 +41,8 @@ fn transfer_under_lock(ledger: &Path, of: Transfer) -> io::Result<()> {
 }
 
 fn main() -> Result<()> {
+    // What is shown is the default, whatever the environment of the reader says.
+    lock::install(lock::Config::new().global(Locker::embedded(&Settings::default())?))?;
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => compare(),

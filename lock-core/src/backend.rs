@@ -112,7 +112,8 @@ pub struct Request {
     pub mode: Mode,
     /// Whether the caller can wait: where others wait already, they may be served first.
     pub give_way: bool,
-    /// How many fencing tokens to reserve for hand-overs inside this process; a backend may reserve fewer.
+    /// How many fencing tokens to reserve for hand-overs inside this process; a backend may reserve fewer. Foreseen:
+    /// the engine asks for one.
     pub reserve: u32,
 }
 
@@ -200,6 +201,12 @@ pub struct Capabilities {
     pub shared: bool,
     /// [`Mode::Permits`] works.
     pub permits: bool,
+    /// Several keys are taken at once, or none. Foreseen: requests name one key.
+    pub several_keys: bool,
+    /// Waiters of all processes are served first come, first served. Foreseen: requests do not ask for it.
+    pub fair: bool,
+    /// Fencing tokens of a key strictly increase, whatever happens to the store.
+    pub fencing: bool,
     /// The shortest ttl that it can keep.
     pub ttl_min: Ttl,
     /// The longest ttl that it can keep.
@@ -221,6 +228,9 @@ impl Default for Capabilities {
             hand_over: false,
             shared: false,
             permits: false,
+            several_keys: false,
+            fair: false,
+            fencing: true,
             ttl_min: Ttl::MIN,
             ttl_max: Ttl::MAX,
             ttl_grain: Duration::ZERO,

@@ -59,4 +59,5 @@ pub use key::Key;
 pub use lease::{FencingToken, Holder, Lease, Owner, Ttl};
 pub use lock::Lock;
 pub use locker::Locker;
+#[doc(hidden)]
 pub use scope::{Scope, Scoped};

@@ -34,7 +34,8 @@ struct Lockers {
 /// # Ok::<(), lock::Error>(())
 /// ```
 ///
-/// What is left out here is taken from the environment, and then from the defaults.
+/// What is left out here is taken from the environment, and then from the defaults. What stands in the query of a URL
+/// goes before all of it, for the store behind that URL.
 #[derive(Clone, Default)]
 #[must_use = "a configuration does nothing until it is installed"]
 pub struct Config {
@@ -169,14 +170,11 @@ fn lockers() -> Result<&'static Lockers> {
 impl Lockers {
     fn open(config: Config) -> Result<Self> {
         let settings = config.settings.clone().or(&from_environment()?);
-        let url = match &config.url {
-            Some(url) => Some(url.clone()),
-            None => variable("LOCK_URL")?,
-        };
-        let global = match (&config.locker, url) {
-            (Some(locker), _) => locker.clone(),
-            (None, Some(url)) => Locker::open_with(&url, &settings)?,
-            (None, None) => Locker::embedded(&settings)?,
+        let global = match (&config.locker, &config.url, variable("LOCK_URL")?) {
+            (Some(locker), _, _) => locker.clone(),
+            (None, Some(url), _) => opened("Config::url", url, &settings)?,
+            (None, None, Some(url)) => opened("LOCK_URL", &url, &settings)?,
+            (None, None, None) => Locker::embedded(&settings)?,
         };
         Ok(Self { config, settings, global, named: std::sync::Mutex::default() })
     }
@@ -187,20 +185,24 @@ impl Lockers {
             return Ok(locker.clone());
         }
         let variable_name = variable_of(name);
-        let configured = match self.config.named.get(name) {
-            Some(url) => Some(url.clone()),
-            None => variable(&variable_name)?,
+        let locker = match (self.config.named.get(name), variable(&variable_name)?) {
+            (Some(url), _) => opened(&format!("Config::locker({name:?})"), url, &self.settings)?,
+            (None, Some(url)) => opened(&variable_name, &url, &self.settings)?,
+            (None, None) => {
+                return Err(Error::config(format!(
+                    "no store is configured under the name {name:?}; accepted are the URL in {variable_name}, and \
+                     Config::locker({name:?}, url)"
+                )));
+            }
         };
-        let url = configured.ok_or_else(|| {
-            Error::config(format!(
-                "no store is configured under the name {name:?}; accepted are the URL in {variable_name}, and \
-                 Config::locker({name:?}, url)"
-            ))
-        })?;
-        let locker = Locker::open_with(&url, &self.settings)?;
         named.insert(name.to_owned(), locker.clone());
         Ok(locker)
     }
+}
+
+/// Opens a URL; what is wrong with it is told with the place where it stands.
+fn opened(place: &str, url: &str, settings: &Settings) -> Result<Locker> {
+    Locker::open_with(url, settings).map_err(|error| Error::config(format!("{place}: {error}")))
 }
 
 /// `LOCK_JOBS_URL` for `jobs`.

@@ -15,6 +15,7 @@ pub type Make = fn() -> Arc<dyn Executor>;
 pub fn executors() -> Vec<(&'static str, Make)> {
     vec![
         ("sync", || Arc::new(Threads::blocking())),
+        ("block-on", || Arc::new(Threads::polling())),
         ("tokio", || Arc::new(Tokio::new(Builder::new_multi_thread().worker_threads(2)))),
         ("tokio-current-thread", || Arc::new(Tokio::new(&mut Builder::new_current_thread()))),
         ("smol", || Arc::new(Smol)),

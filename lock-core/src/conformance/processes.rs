@@ -233,7 +233,7 @@ async fn dropped_at_the_end(test: Test) {
         peer.hold("g", "k", &[]).await;
         peer.tell(&[how, "g"]);
         assert!(peer.end().success());
-        // Its ttl is a minute: it was released, or it would not be free.
+        // Its ttl is longer than the test waits: it was released, or it would not be free.
         test.expect_free(&lock).await;
     }
 }

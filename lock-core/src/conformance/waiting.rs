@@ -218,7 +218,7 @@ async fn one_budget(test: Test) {
 }
 
 async fn one_last_attempt(test: Test) {
-    // The store announces nothing and the next look is far away: what is left is the one at the end of the wait.
+    // Where the store announces nothing, the next look is far away: what is left is the one at the end of the wait.
     let ttl = test.ttl();
     let guard = test.acquire(&test.client().lock("k")).await.unwrap();
     let waiting = {

@@ -84,23 +84,21 @@ impl Client {
                 self.set_aside(request, file);
                 return Ok(Err(attempt));
             }
-            if !file.try_lock()? {
-                if file.is_linked()? {
-                    let record = file.read()?;
-                    if !record.awaited && self.watcher.is_waiting(request) {
-                        file.mark_awaited()?;
-                    }
-                    let free_in = record.parked_for();
-                    let holder = record.holder(free_in).map(Box::new);
-                    self.set_aside(request, file);
-                    return Ok(Err(Attempt::Held { holder, free_in }));
-                }
-            } else {
+            if file.try_lock()? {
                 file.locked_at = self.held.changes();
                 if file.is_linked()? {
                     let last = file.read()?;
                     return Ok(Ok((file, last)));
                 }
+            } else if file.is_linked()? {
+                let record = file.read()?;
+                if !record.awaited && self.watcher.is_waiting(request) {
+                    file.mark_awaited()?;
+                }
+                let free_in = record.parked_for();
+                let holder = record.holder(free_in).map(Box::new);
+                self.set_aside(request, file);
+                return Ok(Err(Attempt::Held { holder, free_in }));
             }
             self.set_aside(request, self.directory.open(&request.key)?);
             self.watcher.replaced(request, &self.directory);

@@ -162,7 +162,7 @@ impl Directory {
     /// Whether a key's name stands for this file.
     pub(super) fn has_in_place(&self, key: &Key, file: &File) -> bool {
         let place = |about: fs::Stat| (about.st_dev, about.st_ino);
-        let there = fs::lstat(&self.path_of(key)).map(place);
+        let there = fs::lstat(self.path_of(key)).map(place);
         matches!((there, fs::fstat(file).map(place)), (Ok(there), Ok(ours)) if there == ours)
     }
 
@@ -206,7 +206,14 @@ impl Directory {
 
     /// Makes the directory if need be, opens it, and checks that nobody else can play with the files in it.
     fn enter(&self) -> io::Result<OwnedFd> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.path)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.path).map_err(|error| {
+            match error.kind() {
+                io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+                    io::Error::new(io::ErrorKind::NotADirectory, "there is a file where a directory is to be")
+                }
+                _ => error,
+            }
+        })?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory = fs::open(&self.path, flags, Mode::empty()).map_err(|error| match error {
             Errno::LOOP | Errno::NOTDIR => io::Error::new(

@@ -157,7 +157,7 @@ pub(super) struct Held {
     /// How often names in the directory have changed, as far as it was told.
     changes: AtomicU64,
     /// Boxed: a map has room for more than it holds, and doubles what that takes.
-    held: Mutex<HashMap<Key, Box<Hold>>>,
+    locked: Mutex<HashMap<Key, Box<Hold>>>,
     idle: Mutex<HashMap<Key, Opened>>,
 }
 
@@ -166,7 +166,7 @@ impl Held {
         Self {
             directory: Arc::clone(directory),
             changes: AtomicU64::new(0),
-            held: Mutex::default(),
+            locked: Mutex::default(),
             idle: Mutex::default(),
         }
     }
@@ -176,27 +176,27 @@ impl Held {
     }
 
     pub(super) fn insert(&self, lease: Lease, file: Opened, record: Record) {
-        lock(&self.held).insert(lease.key.clone(), Box::new(Hold { lease, file, record, tell: None }));
+        lock(&self.locked).insert(lease.key.clone(), Box::new(Hold { lease, file, record, tell: None }));
     }
 
     /// The holder of a key, if it is this process by this locker.
     pub(super) fn holder(&self, key: &Key) -> Option<Holder> {
         // After a forced release the file in the key's place is another one, and so is its holder.
-        let held = lock(&self.held);
+        let held = lock(&self.locked);
         let hold = held.get(key).filter(|hold| hold.file.is_linked().unwrap_or(false));
         hold.and_then(|hold| hold.record.holder(None))
     }
 
     /// The lease that `owner` has on `key` already.
     pub(super) fn lease_of(&self, key: &Key, owner: &Owner) -> Option<Lease> {
-        let held = lock(&self.held);
+        let held = lock(&self.locked);
         let hold = held.get(key).filter(|hold| hold.lease.owner == *owner && !hold.file.stray);
         hold.filter(|hold| hold.file.is_linked().unwrap_or(false)).map(|hold| hold.lease.clone())
     }
 
     /// `None`: it is not this lease's any more.
     pub(super) fn remove(&self, lease: &Lease) -> Option<Opened> {
-        let mut held = lock(&self.held);
+        let mut held = lock(&self.locked);
         held.get(&lease.key).filter(|hold| hold.is_of(lease))?;
         let hold = held.remove(&lease.key);
         drop(held);
@@ -205,14 +205,14 @@ impl Held {
 
     /// Whether the lease is held, on a file that still has its name.
     pub(super) fn is_linked(&self, lease: &Lease) -> bool {
-        let held = lock(&self.held);
+        let held = lock(&self.locked);
         let hold = held.get(&lease.key).filter(|hold| hold.is_of(lease));
         hold.is_some_and(|hold| !hold.file.stray && hold.file.is_linked().unwrap_or(false))
     }
 
     /// Returns whether something may have become of the file since it was locked.
     pub(super) fn tell(&self, lease: &Lease, tell: Tell) -> bool {
-        let mut held = lock(&self.held);
+        let mut held = lock(&self.locked);
         let Some(hold) = held.get_mut(&lease.key).filter(|hold| hold.is_of(lease)) else { return false };
         hold.tell = Some(tell);
         hold.file.locked_at != self.changes()
@@ -229,7 +229,7 @@ impl Held {
             hold.file.stray = true;
             hold.tell.take()
         };
-        let gone: Vec<_> = lock(&self.held).iter_mut().filter_map(moved).collect();
+        let gone: Vec<_> = lock(&self.locked).iter_mut().filter_map(moved).collect();
         // What is told may give the lease back, which comes here for the same mutex.
         gone.iter().for_each(|tell| tell());
     }
@@ -241,7 +241,7 @@ impl Held {
             hold.file.stray = true;
             hold.tell.take()
         };
-        let all: Vec<_> = lock(&self.held).values_mut().filter_map(stray).collect();
+        let all: Vec<_> = lock(&self.locked).values_mut().filter_map(stray).collect();
         all.iter().for_each(|tell| tell());
     }
 

@@ -84,7 +84,8 @@ impl File {
     /// The locks of a directory, shared by all lockers of this process that were opened by its URL.
     pub(crate) fn opened(directory: PathBuf) -> Arc<(Arc<Queue>, Arc<Self>)> {
         static OPENED: Shared<(Arc<Queue>, Arc<File>)> = Shared::new();
-        let name = directory.to_string_lossy().into_owned();
+        // By components: a slash at the end makes no other directory.
+        let name = directory.components().collect::<PathBuf>().to_string_lossy().into_owned();
         OPENED.get(&name, || (Arc::new(Queue::new()), Arc::new(Self::shared(directory))))
     }
 
