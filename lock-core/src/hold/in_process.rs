@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn what_was_seen_as_lost_is_not_extended() {
         let hold = hold("memory://hold-sticky");
-        for _ in 0..2_000 {
+        for _ in 0..500 {
             let begun = Moment::now();
             let ends =
                 Ends { deadline: begun.after(Duration::from_micros(100)), expiry: begun.after(2 * SOON) };

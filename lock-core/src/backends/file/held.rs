@@ -234,17 +234,6 @@ impl Held {
         gone.iter().for_each(|tell| tell());
     }
 
-    /// Tells all holders, and forgets what was left open: the directory is not the one where others meet any more.
-    pub(super) fn tell_all(&self) {
-        lock(&self.idle).clear();
-        let stray = |hold: &mut Box<Hold>| {
-            hold.file.stray = true;
-            hold.tell.take()
-        };
-        let all: Vec<_> = lock(&self.locked).values_mut().filter_map(stray).collect();
-        all.iter().for_each(|tell| tell());
-    }
-
     /// A file that was left open.
     pub(super) fn idle(&self, key: &Key) -> Option<Opened> {
         lock(&self.idle).remove(key)

@@ -4,10 +4,10 @@ use std::{
     collections::HashMap,
     mem::MaybeUninit,
     os::fd::OwnedFd,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI32, Ordering},
     },
     thread,
     time::Duration,
@@ -75,16 +75,14 @@ impl Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         // The end of the directory's watch is announced, and ends the thread; it may have ended before.
-        let _ = inotify::remove_watch(&self.0.queue, self.0.directory);
+        let _ = inotify::remove_watch(&self.0.queue, self.0.directory.load(Ordering::Acquire));
     }
 }
 
-/// What became of the names in the directory.
-enum Change {
-    /// Some are gone, or stand for other files.
-    Names,
-    /// The directory was moved away: others meet in another one by now.
-    Directory,
+fn watch_names(queue: &OwnedFd, directory: &Path) -> rustix::io::Result<i32> {
+    let names = WatchFlags::MOVED_TO | WatchFlags::MOVED_FROM | WatchFlags::DELETE;
+    let itself = WatchFlags::MOVE_SELF | WatchFlags::DELETE_SELF | WatchFlags::ONLYDIR;
+    inotify::add_watch(queue, directory, names | itself)
 }
 
 /// The thread, also one that ends by a panic: those who listen must not wait for ever.
@@ -100,7 +98,9 @@ impl Drop for Ending {
 /// See the [module](self).
 pub(super) struct Inotify {
     queue: OwnedFd,
-    directory: i32,
+    path: PathBuf,
+    /// The watch of the directory that is at the path.
+    directory: AtomicI32,
     bells: Mutex<HashMap<i32, Vec<Arc<Bell>>>>,
     /// Nobody reads the notifications any more.
     ended: AtomicBool,
@@ -109,19 +109,15 @@ pub(super) struct Inotify {
 impl Inotify {
     fn start(directory: &Directory, held: &Arc<Held>) -> std::io::Result<Arc<Self>> {
         let queue = inotify::init(CreateFlags::CLOEXEC)?;
-        let names = WatchFlags::MOVED_TO | WatchFlags::MOVED_FROM | WatchFlags::DELETE;
-        let itself = WatchFlags::MOVE_SELF | WatchFlags::DELETE_SELF | WatchFlags::ONLYDIR;
-        let directory = inotify::add_watch(&queue, directory.path(), names | itself)?;
+        let path = directory.path().to_owned();
+        let directory = AtomicI32::new(watch_names(&queue, &path)?);
         let inotify =
-            Arc::new(Self { queue, directory, bells: Mutex::default(), ended: AtomicBool::new(false) });
+            Arc::new(Self { queue, path, directory, bells: Mutex::default(), ended: AtomicBool::new(false) });
         let (ending, held) = (Ending(Arc::clone(&inotify)), Arc::downgrade(held));
         thread::Builder::new().name("lock-file-watch".into()).spawn(move || {
-            ending.0.listen(&|change| {
+            ending.0.listen(&|| {
                 if let Some(held) = held.upgrade() {
-                    match change {
-                        Change::Names => held.tell_unlinked(),
-                        Change::Directory => held.tell_all(),
-                    }
+                    held.tell_unlinked();
                 }
             });
         })?;
@@ -132,7 +128,7 @@ impl Inotify {
         self.bells.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn listen(&self, changed: &dyn Fn(Change)) {
+    fn listen(&self, names_changed: &dyn Fn()) {
         let mut space = [const { MaybeUninit::uninit() }; 4096];
         let mut reader = Reader::new(&self.queue, &mut space);
         loop {
@@ -145,14 +141,20 @@ impl Inotify {
             };
             if what.contains(ReadFlags::QUEUE_OVERFLOW) {
                 self.bells().values().flatten().for_each(|bell| bell.ring(true));
-                changed(Change::Names);
-            } else if of == self.directory {
-                changed(Change::Names);
-                if what.intersects(ReadFlags::MOVE_SELF) {
-                    return changed(Change::Directory);
-                }
-                if what.intersects(ReadFlags::IGNORED | ReadFlags::DELETE_SELF | ReadFlags::UNMOUNT) {
-                    return;
+                names_changed();
+            } else if of == self.directory.load(Ordering::Acquire) {
+                names_changed();
+                let gone =
+                    ReadFlags::MOVE_SELF | ReadFlags::DELETE_SELF | ReadFlags::IGNORED | ReadFlags::UNMOUNT;
+                if what.intersects(gone) {
+                    // Others meet in the directory that is at the path by now, if there is one.
+                    match watch_names(&self.queue, &self.path) {
+                        Ok(directory) if directory != of => {
+                            self.directory.store(directory, Ordering::Release)
+                        }
+                        _ => return,
+                    }
+                    names_changed();
                 }
             } else if let Some(bells) = self.bells().get(&of) {
                 let maybe_death = what.intersects(ReadFlags::CLOSE_WRITE | ReadFlags::CLOSE_NOWRITE);
