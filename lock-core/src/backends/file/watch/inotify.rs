@@ -74,7 +74,8 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        // The end of the directory's watch is announced, and ends the thread; it may have ended before.
+        self.0.ended.store(true, Ordering::Release);
+        // The end of the directory's watch is announced, and wakes the thread; it may have ended before.
         let _ = inotify::remove_watch(&self.0.queue, self.0.directory.load(Ordering::Acquire));
     }
 }
@@ -148,12 +149,9 @@ impl Inotify {
                     ReadFlags::MOVE_SELF | ReadFlags::DELETE_SELF | ReadFlags::IGNORED | ReadFlags::UNMOUNT;
                 if what.intersects(gone) {
                     // Others meet in the directory that is at the path by now, if there is one.
-                    match watch_names(&self.queue, &self.path) {
-                        Ok(directory) if directory != of => {
-                            self.directory.store(directory, Ordering::Release)
-                        }
-                        _ => return,
-                    }
+                    let there = watch_names(&self.queue, &self.path).ok().filter(|there| *there != of);
+                    let (Some(there), false) = (there, self.ended.load(Ordering::Acquire)) else { return };
+                    self.directory.store(there, Ordering::Release);
                     names_changed();
                 }
             } else if let Some(bells) = self.bells().get(&of) {
