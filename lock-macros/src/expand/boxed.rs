@@ -12,13 +12,6 @@ use crate::returns::Returned;
 
 /// Guards the `async` block at the end of the body. The key is still built when the function is called.
 pub(super) fn future(call: &Call, function: &Function, output: &Returned) -> Result<TokenStream> {
-    let refuse = |span| {
-        Error::new(
-            span,
-            "this function returns a future, and the lock would be released before it runs; make it an `async fn`, \
-             or end the body in `async move { .. }` or `Box::pin(async move { .. })`",
-        )
-    };
     let at_type = || refuse(Returned::of(&function.sig).span);
     let mut statements = Block::parse_within.parse2(function.body.clone()).map_err(|_| at_type())?;
     let Some(Stmt::Expr(mut tail, None)) = statements.pop() else { return Err(at_type()) };
@@ -40,6 +33,31 @@ pub(super) fn future(call: &Call, function: &Function, output: &Returned) -> Res
     body.block = syn::parse2(quote_spanned! {Span::mixed_site()=> { #held } })?;
     let body = quote_spanned! {Span::mixed_site()=> let lock = #lock; #(#statements)* #tail };
     Ok(function.with_body(&TokenStream::new(), &body))
+}
+
+pub(super) fn refuse(span: Span) -> Error {
+    Error::new(
+        span,
+        "this function returns a future, and the lock would be released before it runs; make it an `async fn`, \
+         or end the body in `async move { .. }` or `Box::pin(async move { .. })` and name the type as \
+         `impl Future<Output = T>` or `Pin<Box<dyn Future<Output = T>>>`",
+    )
+}
+
+/// Whether the body ends in an `async` block, whatever its type is called.
+pub(super) fn ends_in_a_future(function: &Function) -> bool {
+    let mut statements = Block::parse_within.parse2(function.body.clone()).unwrap_or_default();
+    match statements.last_mut() {
+        Some(Stmt::Expr(tail, _)) => ends_in_async(tail),
+        _ => false,
+    }
+}
+
+fn ends_in_async(tail: &mut Expr) -> bool {
+    match tail {
+        Expr::Return(value) => value.expr.as_deref_mut().is_some_and(ends_in_async),
+        other => async_block(other).is_some(),
+    }
 }
 
 /// `#[async_trait]` moves every argument in by `let id = id;`, also one that only the key uses.

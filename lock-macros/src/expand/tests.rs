@@ -47,6 +47,8 @@ pub fn f(id: u64) -> Result<u8, E> {
             #[allow(unused_imports)]
             use ::lock::__private::RunsAtOnce as _;
             ::lock::__private::Outcome::<Result<u8, E>>::new().runs_at_once();
+            ::lock::__private::Outcome::<Result<u8, E>>::new().option_runs_at_once();
+            ::lock::__private::Outcome::<Result<u8, E>>::new().result_runs_at_once();
         }
         let guard = match ::lock::__private::acquire(
             &::lock::__private::lock(
@@ -95,6 +97,13 @@ fn an_async_function_races_its_body_with_the_loss() {
     {
         let lock = ::lock::__private::lock(&::lock::__private::Global, "key")
             .release_on_drop(true);
+        {
+            #[allow(unused_imports)]
+            use ::lock::__private::RunsAtOnce as _;
+            ::lock::__private::Outcome::<Result<u8, E>>::new().runs_at_once();
+            ::lock::__private::Outcome::<Result<u8, E>>::new().option_runs_at_once();
+            ::lock::__private::Outcome::<Result<u8, E>>::new().result_runs_at_once();
+        }
         let guard = match ::lock::__private::acquire_async(lock).await {
             ::core::result::Result::Ok(guard) => guard,
             ::core::result::Result::Err(error) => {
