@@ -3,9 +3,9 @@
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::Parser;
-use syn::{Block, Error, Expr, ExprAsync, Ident, Pat, Result, Stmt, parse_quote};
+use syn::{Block, Error, Expr, ExprAsync, Pat, Result, Stmt, parse_quote};
 
-use super::{function::asynchronous, request};
+use super::{arguments::mentions, function::asynchronous, request};
 use crate::function::Function;
 use crate::model::Call;
 use crate::returns::Returned;
@@ -68,14 +68,6 @@ fn allow_renaming(statement: &mut Stmt, lock: &TokenStream) {
     if value.path.is_ident(&pat.ident) && mentions(lock.clone(), &pat.ident) {
         local.attrs.push(parse_quote!(#[allow(unused_variables)]));
     }
-}
-
-fn mentions(tokens: TokenStream, name: &Ident) -> bool {
-    tokens.into_iter().any(|token| match token {
-        TokenTree::Ident(ident) => ident == *name,
-        TokenTree::Group(group) => mentions(group.stream(), name),
-        _ => false,
-    })
 }
 
 /// The `async` block itself, or inside `Box::pin(..)`.

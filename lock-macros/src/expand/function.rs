@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::{ReceiverKind, Result};
 
 use super::location::located;
-use super::{boxed, request, unheld};
+use super::{arguments, boxed, request, unheld};
 use crate::function::Function;
 use crate::model::Call;
 use crate::returns::{Future, Returned, typed_return};
@@ -14,8 +14,9 @@ use crate::returns::{Future, Returned, typed_return};
 pub(crate) fn function(call: &Call, function: &Function) -> Result<TokenStream> {
     if function.sig.asyncness.is_some() {
         let returned = Returned::of(&function.sig);
-        let held = asynchronous(call, function, &returned, &function.body);
         let lock = request::lock(call, Some(function));
+        let function = &guarded_arguments(call, function, &lock);
+        let held = asynchronous(call, function, &returned, &function.body);
         let body = quote_spanned! {Span::mixed_site()=> { let lock = #lock; #held } };
         return Ok(function.with_body(&TokenStream::new(), &body));
     }
@@ -31,6 +32,13 @@ pub(crate) fn function(call: &Call, function: &Function) -> Result<TokenStream> 
     }
 }
 
+/// The function whose body owns its arguments.
+fn guarded_arguments(call: &Call, function: &Function, lock: &TokenStream) -> Function {
+    let otherwise = &call.otherwise;
+    let (function, lets) = arguments::moved_in(function, &quote!(#lock #otherwise));
+    function.beginning_with(lets)
+}
+
 /// The guard lives in the function; every way out drops it, and so releases.
 fn synchronous(call: &Call, function: &Function) -> TokenStream {
     let private = request::private(call);
@@ -40,6 +48,7 @@ fn synchronous(call: &Call, function: &Function) -> TokenStream {
     let check = not_a_future(&returned, &private);
     let name = guard_name(call, &private);
     let refresh = refresh(call, function, &returned, &private);
+    let function = &guarded_arguments(call, function, &lock);
     let (attribute, block) = located(call, function, &returned, &private);
     // The outer block has our edition: the temporaries of its tail are dropped before the guard in every edition.
     let body = quote_spanned! {Span::mixed_site()=> {
