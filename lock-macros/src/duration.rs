@@ -1,5 +1,6 @@
 //! Durations: `"1.5s"` and numbers of seconds, checked while compiling, or any expression.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use proc_macro2::{Span, TokenStream};
@@ -27,11 +28,22 @@ impl DurationArg {
         }
     }
 
-    /// The same, where none at all makes no sense.
-    pub(crate) fn positive(name: &str, value: &Expr) -> Result<Self> {
+    /// A lease: the range of `Ttl`.
+    pub(crate) fn ttl(name: &str, value: &Expr) -> Result<Self> {
+        let longest = Duration::from_hours(10 * 365 * 24);
+        Self::within(name, value, Duration::from_millis(100)..=longest, "100ms to 10 years")
+    }
+
+    /// An interval: the range of `Retry`.
+    pub(crate) fn retry(name: &str, value: &Expr) -> Result<Self> {
+        Self::within(name, value, Duration::from_millis(1)..=Duration::from_hours(1), "1ms to 1 hour")
+    }
+
+    fn within(name: &str, value: &Expr, range: RangeInclusive<Duration>, accepted: &str) -> Result<Self> {
         match Self::new(name, value)? {
-            Self::Known(Duration::ZERO) => {
-                Err(Error::new(value.span(), format!("`{name}` must be longer than zero")))
+            Self::Known(duration) if !range.contains(&duration) => {
+                let message = format!("`{name}` is out of range: {duration:?}; accepted are {accepted}");
+                Err(Error::new(value.span(), message))
             }
             duration => Ok(duration),
         }
@@ -107,7 +119,14 @@ mod tests {
         ] {
             assert!(DurationArg::new("wait", &value).is_err());
         }
-        assert!(DurationArg::positive("ttl", &parse_quote!("0s")).is_err());
+        for outside in [parse_quote!("0s"), parse_quote!("99ms"), parse_quote!("11 years")] {
+            assert!(DurationArg::ttl("ttl", &outside).is_err());
+        }
+        for outside in [parse_quote!(0), parse_quote!("999us"), parse_quote!("61m")] {
+            assert!(DurationArg::retry("retry", &outside).is_err());
+        }
+        assert!(DurationArg::ttl("ttl", &parse_quote!("100ms")).is_ok());
+        assert!(DurationArg::retry("retry", &parse_quote!("1h")).is_ok());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! From meaning to tokens.
 
+mod arguments;
 pub(crate) mod block;
 mod boxed;
 mod derive;

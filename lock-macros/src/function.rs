@@ -6,6 +6,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::token::Brace;
 use syn::{Attribute, Error, Receiver, Result, Signature, Token, Visibility, braced};
 
+#[derive(Clone)]
 pub(crate) struct Function {
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) vis: Visibility,
@@ -37,6 +38,12 @@ impl Parse for Function {
 }
 
 impl Function {
+    /// The same function, whose body begins with more.
+    pub(crate) fn beginning_with(mut self, statements: TokenStream) -> Self {
+        self.body = std::iter::once(statements).chain(std::iter::once(self.body)).collect();
+        self
+    }
+
     /// The body in braces of ours where the user's are: theirs, inside of another block, would be told to be unnecessary.
     pub(crate) fn block(&self) -> TokenStream {
         let place = Span::mixed_site().located_at(self.brace.span.join());

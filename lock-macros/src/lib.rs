@@ -57,7 +57,7 @@ use crate::model::Call;
 /// | `crate = PATH` | where the facade is re-exported | `::lock` |
 ///
 /// Durations are text (`"1.5s"`, `"2m 30s"`), numbers of seconds, or any expression of type `Duration`; text and numbers
-/// are checked while compiling. `shared`, `permits`, `keys`, `reentrant` and `fair` come with a later release.
+/// are checked while compiling: `ttl` is 100 ms to 10 years, `retry` 1 ms to 1 hour. `shared`, `permits`, `keys`, `reentrant` and `fair` come with a later release.
 ///
 /// # What the function returns without its lock
 ///
@@ -90,8 +90,18 @@ use crate::model::Call;
 /// `async fn` is the plain case. A function that ends in `async move { .. }` or `Box::pin(async move { .. })`, as
 /// `#[async_trait]` writes them, is guarded inside that block: the lock is taken when the future is first polled. Statements
 /// before it run when the function is called, without the lock. Everything else that returns a future is refused: the lock
-/// would be released before the future runs. The same holds for iterators and closures, which nobody can refuse: take the
-/// lock where they run.
+/// would be released before the future runs. That includes an `Option` or a `Result` of a future, and an `async fn` whose
+/// value is another future.
+///
+/// Not guarded, and not refused either, since nobody can see them: an early `return` before the `async` block that a macro
+/// writes, and what runs later inside of an iterator, a stream or a closure that the function returns. Take the lock where
+/// those run.
+///
+/// # Arguments
+///
+/// Arguments by value are dropped before the lock is released, so that a `BufWriter` is flushed under it. This does not hold
+/// for `self` by value and for arguments that are taken apart by a pattern, in sync functions, and where they are not
+/// moved by the body: move them, as by `let this = self;`.
 ///
 /// # Beside other attributes
 ///
@@ -141,6 +151,9 @@ pub fn lock_model(args: proc_macro::TokenStream, item: proc_macro::TokenStream) 
 /// - `async { .. }`, `async move { .. }` or `async |guard| { .. }`, a future to await. The key is evaluated at once, the
 ///   lock is taken by the first poll, and a lost lease cancels the block unless `on_lost = "continue"`;
 /// - `< .. >`, the same as `{ .. }`.
+///
+/// A block whose value is a future is refused: the lock would be released before it runs. An iterator, a stream or a closure
+/// that leaves the block runs without the lock.
 ///
 /// # Errors
 ///

@@ -29,6 +29,15 @@ impl Template {
     pub(crate) fn parse(literal: &LitStr) -> Result<Self> {
         let text = literal.value();
         let span = literal.span();
+        if text.is_empty() {
+            return Err(Error::new(span, "the key is empty"));
+        }
+        if let Some(control) = text.chars().find(|character| character.is_control()) {
+            return Err(Error::new(
+                span,
+                format!("a key has no control characters, and this one has {control:?}"),
+            ));
+        }
         let mut pieces = Vec::new();
         let mut plain = String::new();
         let mut next = 0;

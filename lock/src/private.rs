@@ -14,7 +14,7 @@ pub use self::escape::Escaped;
 pub use self::models::{Reload, ReloadAsync, Text, Value, model_key, model_lock, text};
 pub use self::outcome::{
     Carries, CarriesError, CarriesLoss, CarriesRefresh, NoLoss, NotAFuture, Outcome, Refuse, RunsAtOnce,
-    cancel, keep_running, lost_or, otherwise, refuse,
+    RunsUnderTheLock, cancel, keep_running, lost_or, no_future, otherwise, refuse,
 };
 pub use self::paths::{cloned, method_path};
 pub use self::using::{Global, Using, lock};

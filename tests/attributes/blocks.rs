@@ -84,3 +84,19 @@ async fn a_lost_lease_cancels_an_async_block() {
     let outcome = tokio::time::timeout(Duration::from_secs(20), block).await.unwrap();
     assert!(outcome.unwrap_err().is_lost());
 }
+
+#[test]
+fn a_block_whose_type_the_code_after_it_decides() {
+    let parse = || -> Result<u64, Box<dyn std::error::Error>> {
+        let number: u64 = lock!("blocks:inferred", using = LOCKER, { "7".parse()? })?;
+        let mut list = lock!("blocks:inferred", using = LOCKER, { Vec::new() })?;
+        let mut boxed = lock!("blocks:inferred", using = LOCKER, { Box::default() })?;
+        let mut option = lock!("blocks:inferred", using = LOCKER, { None })?;
+        list.push(number);
+        *boxed = number;
+        option.get_or_insert(*boxed);
+        let _: u8 = lock!("blocks:inferred", using = LOCKER, { Default::default() })?;
+        Ok(list[0])
+    };
+    assert_eq!(parse().unwrap(), 7);
+}

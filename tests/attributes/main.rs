@@ -1,6 +1,7 @@
 //! What the attributes and blocks do when they run.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
+mod arguments;
 mod asynchronous;
 mod blocks;
 mod futures;

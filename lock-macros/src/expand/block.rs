@@ -2,9 +2,9 @@
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::parse::{Parse, ParseStream};
+use syn::parse::{Parse, ParseStream, Parser};
 use syn::spanned::Spanned;
-use syn::{Error, Expr, ExprAsync, ExprClosure, Ident, Pat, Result, Token, token};
+use syn::{Error, Expr, ExprAsync, ExprClosure, Ident, Pat, Result, Stmt, Token, token};
 
 use super::{function::guard_name, request};
 use crate::args::Args;
@@ -52,7 +52,10 @@ impl Parse for Block {
 
 fn understand(body: Expr) -> Result<(Option<Ident>, Body)> {
     match body {
-        Expr::Block(block) if block.label.is_none() => Ok((None, Body::Sync(block.into_token_stream()))),
+        Expr::Block(block) if block.label.is_none() => {
+            refuse_future(&block.block.stmts, "async { .. }")?;
+            Ok((None, Body::Sync(block.into_token_stream())))
+        }
         Expr::Async(ExprAsync { capture, block, .. }) => {
             Ok((None, Body::Async { capture, block: block.into_token_stream() }))
         }
@@ -74,6 +77,11 @@ fn understand(body: Expr) -> Result<(Option<Ident>, Body)> {
                     "the closure of a block has no type written; its value has the block's",
                 ));
             }
+            match &*body {
+                Expr::Block(block) => refuse_future(&block.block.stmts, "async |guard| { .. }")?,
+                Expr::Async(future) => return Err(late(future, "async |guard| { .. }")),
+                _ => {}
+            }
             let block =
                 if matches!(*body, Expr::Block(_)) { body.into_token_stream() } else { quote!({ #body }) };
             let body = if asyncness.is_some() { Body::Async { capture, block } } else { Body::Sync(block) };
@@ -83,6 +91,20 @@ fn understand(body: Expr) -> Result<(Option<Ident>, Body)> {
             Err(Error::new(other.span(), "a block is `{ .. }`, `|guard| { .. }`, `async { .. }` or `< .. >`"))
         }
     }
+}
+
+/// The plain cases by their spelling, for the message's sake; the type of the value decides in all others.
+fn refuse_future(statements: &[Stmt], instead: &str) -> Result<()> {
+    match statements.last() {
+        Some(Stmt::Expr(Expr::Async(future), None)) => Err(late(future, instead)),
+        _ => Ok(()),
+    }
+}
+
+fn late(future: &ExprAsync, instead: &str) -> Error {
+    let message =
+        format!("the lock would be released before this future runs; write `{instead}` as the block");
+    Error::new(future.async_token.span, message)
 }
 
 fn name(pat: Pat) -> Result<Option<Ident>> {
@@ -107,6 +129,9 @@ fn between_angles(input: ParseStream<'_>) -> Result<TokenStream> {
     match tokens.pop() {
         Some(TokenTree::Punct(last)) if last.as_char() == '>' => {
             let body: TokenStream = tokens.into_iter().collect();
+            if let Ok(statements) = syn::Block::parse_within.parse2(body.clone()) {
+                refuse_future(&statements, "async { .. }")?;
+            }
             Ok(quote!({ #body }))
         }
         _ => Err(Error::new(open.span, "the block opens with `<` and does not end with `>`")),
@@ -166,7 +191,7 @@ fn synchronous(call: &Call, body: &TokenStream) -> TokenStream {
                 match #body {
                     // A body that always returns or breaks is not our user's mistake.
                     #[allow(unreachable_code)]
-                    value => ::core::result::Result::<_, #private::Error>::Ok(value),
+                    value => ::core::result::Result::<_, #private::Error>::Ok(#private::no_future(value)),
                 }
             }
             ::core::result::Result::Err(error) => ::core::result::Result::Err(error),

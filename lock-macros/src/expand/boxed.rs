@@ -3,22 +3,15 @@
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::Parser;
-use syn::{Block, Error, Expr, ExprAsync, Ident, Pat, Result, Stmt, parse_quote};
+use syn::{Block, Error, Expr, ExprAsync, Pat, Result, Stmt, parse_quote};
 
-use super::{function::asynchronous, request};
+use super::{arguments::mentions, function::asynchronous, request};
 use crate::function::Function;
 use crate::model::Call;
 use crate::returns::Returned;
 
 /// Guards the `async` block at the end of the body. The key is still built when the function is called.
 pub(super) fn future(call: &Call, function: &Function, output: &Returned) -> Result<TokenStream> {
-    let refuse = |span| {
-        Error::new(
-            span,
-            "this function returns a future, and the lock would be released before it runs; make it an `async fn`, \
-             or end the body in `async move { .. }` or `Box::pin(async move { .. })`",
-        )
-    };
     let at_type = || refuse(Returned::of(&function.sig).span);
     let mut statements = Block::parse_within.parse2(function.body.clone()).map_err(|_| at_type())?;
     let Some(Stmt::Expr(mut tail, None)) = statements.pop() else { return Err(at_type()) };
@@ -42,6 +35,31 @@ pub(super) fn future(call: &Call, function: &Function, output: &Returned) -> Res
     Ok(function.with_body(&TokenStream::new(), &body))
 }
 
+pub(super) fn refuse(span: Span) -> Error {
+    Error::new(
+        span,
+        "this function returns a future, and the lock would be released before it runs; make it an `async fn`, \
+         or end the body in `async move { .. }` or `Box::pin(async move { .. })` and name the type as \
+         `impl Future<Output = T>` or `Pin<Box<dyn Future<Output = T>>>`",
+    )
+}
+
+/// Whether the body ends in an `async` block, whatever its type is called.
+pub(super) fn ends_in_a_future(function: &Function) -> bool {
+    let mut statements = Block::parse_within.parse2(function.body.clone()).unwrap_or_default();
+    match statements.last_mut() {
+        Some(Stmt::Expr(tail, _)) => ends_in_async(tail),
+        _ => false,
+    }
+}
+
+fn ends_in_async(tail: &mut Expr) -> bool {
+    match tail {
+        Expr::Return(value) => value.expr.as_deref_mut().is_some_and(ends_in_async),
+        other => async_block(other).is_some(),
+    }
+}
+
 /// `#[async_trait]` moves every argument in by `let id = id;`, also one that only the key uses.
 fn allow_renaming(statement: &mut Stmt, lock: &TokenStream) {
     let Stmt::Local(local) = statement else { return };
@@ -50,14 +68,6 @@ fn allow_renaming(statement: &mut Stmt, lock: &TokenStream) {
     if value.path.is_ident(&pat.ident) && mentions(lock.clone(), &pat.ident) {
         local.attrs.push(parse_quote!(#[allow(unused_variables)]));
     }
-}
-
-fn mentions(tokens: TokenStream, name: &Ident) -> bool {
-    tokens.into_iter().any(|token| match token {
-        TokenTree::Ident(ident) => ident == *name,
-        TokenTree::Group(group) => mentions(group.stream(), name),
-        _ => false,
-    })
 }
 
 /// The `async` block itself, or inside `Box::pin(..)`.

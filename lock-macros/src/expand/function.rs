@@ -1,11 +1,11 @@
 //! Attributes on functions.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{ReceiverKind, Result};
 
 use super::location::located;
-use super::{boxed, request, unheld};
+use super::{arguments, boxed, request, unheld};
 use crate::function::Function;
 use crate::model::Call;
 use crate::returns::{Future, Returned, typed_return};
@@ -14,8 +14,9 @@ use crate::returns::{Future, Returned, typed_return};
 pub(crate) fn function(call: &Call, function: &Function) -> Result<TokenStream> {
     if function.sig.asyncness.is_some() {
         let returned = Returned::of(&function.sig);
-        let held = asynchronous(call, function, &returned, &function.body);
         let lock = request::lock(call, Some(function));
+        let function = &guarded_arguments(call, function, &lock);
+        let held = asynchronous(call, function, &returned, &function.body);
         let body = quote_spanned! {Span::mixed_site()=> { let lock = #lock; #held } };
         return Ok(function.with_body(&TokenStream::new(), &body));
     }
@@ -23,8 +24,19 @@ pub(crate) fn function(call: &Call, function: &Function) -> Result<TokenStream> 
         Some(Future::Boxed(output) | Future::Opaque(output)) => {
             boxed::future(call, function, &Returned::new(&output))
         }
+        // Known by its spelling, for the message's sake; the type decides in all other cases.
+        None if Returned::of(&function.sig).opaque && boxed::ends_in_a_future(function) => {
+            Err(boxed::refuse(Returned::of(&function.sig).span))
+        }
         _ => Ok(synchronous(call, function)),
     }
+}
+
+/// The function whose body owns its arguments.
+fn guarded_arguments(call: &Call, function: &Function, lock: &TokenStream) -> Function {
+    let otherwise = &call.otherwise;
+    let (function, lets) = arguments::moved_in(function, &quote!(#lock #otherwise));
+    function.beginning_with(lets)
 }
 
 /// The guard lives in the function; every way out drops it, and so releases.
@@ -36,6 +48,7 @@ fn synchronous(call: &Call, function: &Function) -> TokenStream {
     let check = not_a_future(&returned, &private);
     let name = guard_name(call, &private);
     let refresh = refresh(call, function, &returned, &private);
+    let function = &guarded_arguments(call, function, &lock);
     let (attribute, block) = located(call, function, &returned, &private);
     // The outer block has our edition: the temporaries of its tail are dropped before the guard in every edition.
     let body = quote_spanned! {Span::mixed_site()=> {
@@ -65,7 +78,12 @@ pub(super) fn asynchronous(
     let name = guard_name(call, &private);
     let refresh = refresh(call, function, returned, &private);
     let typed = if returned.opaque { TokenStream::new() } else { typed_return(returned) };
+    // By the type where one is written, before the lock is taken; else by the value.
+    let check = not_a_future(returned, &private);
+    let (check, check_value) =
+        if returned.is_erased() { (TokenStream::new(), check) } else { (check, TokenStream::new()) };
     quote_spanned! {Span::mixed_site()=>
+        #check
         let guard = match #private::acquire_async(lock).await {
             ::core::result::Result::Ok(guard) => guard,
             ::core::result::Result::Err(error) => #refused,
@@ -74,7 +92,7 @@ pub(super) fn asynchronous(
         let on_lost = #on_lost;
         // The body is dropped before the guard, also when the call itself is dropped.
         {
-            let body = ::core::pin::pin!(guard.scoped(async move { #typed #refresh #body }));
+            let body = ::core::pin::pin!(guard.scoped(async move { #typed #check_value #refresh #body }));
             #private::until_lost(&guard, body, on_lost).await
         }
     }
@@ -112,16 +130,36 @@ fn refresh(call: &Call, function: &Function, returned: &Returned, private: &Toke
     }
 }
 
-/// A future behind an alias is refused by its type.
+/// A future behind an alias, or inside a result or an option, is refused by its type.
 fn not_a_future(returned: &Returned, private: &TokenStream) -> TokenStream {
     if returned.is_erased() {
-        return TokenStream::new();
+        return no_erased_future(returned, private);
     }
     let ty = returned.tokens();
-    let check = quote_spanned! {returned.at()=> #private::Outcome::<#ty>::new().runs_at_once() };
+    let outcome = quote_spanned! {returned.at()=> #private::Outcome::<#ty>::new() };
+    let calls = ["runs_at_once", "option_runs_at_once", "result_runs_at_once"].map(|name| {
+        let name = Ident::new(name, returned.at());
+        quote_spanned! {returned.at()=> #outcome.#name() }
+    });
     quote_spanned! {Span::mixed_site()=> {
         #[allow(unused_imports)]
         use #private::RunsAtOnce as _;
-        #check;
+        #(#calls;)*
     }}
+}
+
+/// Where `impl Trait` stands in the type, a `return` that is never reached has the type of the others.
+fn no_erased_future(returned: &Returned, private: &TokenStream) -> TokenStream {
+    if returned.never {
+        return TokenStream::new();
+    }
+    let value = quote_spanned! {returned.at()=> #private::no_future(loop {}) };
+    quote_spanned! {Span::mixed_site()=>
+        #[allow(
+            unknown_lints, unreachable_code, clippy::diverging_sub_expression, clippy::empty_loop, clippy::needless_return
+        )]
+        if false {
+            return #value;
+        }
+    }
 }

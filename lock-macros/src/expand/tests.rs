@@ -47,6 +47,8 @@ pub fn f(id: u64) -> Result<u8, E> {
             #[allow(unused_imports)]
             use ::lock::__private::RunsAtOnce as _;
             ::lock::__private::Outcome::<Result<u8, E>>::new().runs_at_once();
+            ::lock::__private::Outcome::<Result<u8, E>>::new().option_runs_at_once();
+            ::lock::__private::Outcome::<Result<u8, E>>::new().result_runs_at_once();
         }
         let guard = match ::lock::__private::acquire(
             &::lock::__private::lock(
@@ -68,6 +70,16 @@ pub fn f(id: u64) -> Result<u8, E> {
         let _scope = guard.enter_scope();
         let lease: &::lock::__private::Guard = &guard;
         {
+            #[allow(unused_variables)]
+            #[allow(
+                unknown_lints,
+                clippy::redundant_locals,
+                clippy::shadow_same,
+                clippy::let_unit_value,
+                clippy::used_underscore_binding,
+                clippy::no_effect_underscore_binding
+            )]
+            let id = id;
             if id == 0 {
                 return Ok(1);
             }
@@ -95,6 +107,13 @@ fn an_async_function_races_its_body_with_the_loss() {
     {
         let lock = ::lock::__private::lock(&::lock::__private::Global, "key")
             .release_on_drop(true);
+        {
+            #[allow(unused_imports)]
+            use ::lock::__private::RunsAtOnce as _;
+            ::lock::__private::Outcome::<Result<u8, E>>::new().runs_at_once();
+            ::lock::__private::Outcome::<Result<u8, E>>::new().option_runs_at_once();
+            ::lock::__private::Outcome::<Result<u8, E>>::new().result_runs_at_once();
+        }
         let guard = match ::lock::__private::acquire_async(lock).await {
             ::core::result::Result::Ok(guard) => guard,
             ::core::result::Result::Err(error) => {
@@ -114,7 +133,10 @@ fn an_async_function_races_its_body_with_the_loss() {
                 clippy::diverging_sub_expression, clippy::empty_loop,
                 clippy::let_unit_value, clippy::needless_return,
                 clippy::let_with_type_underscore)] if false { let returned : Result < u8,
-                E > = loop {}; return returned; } work(n). await })
+                E > = loop {}; return returned; } #[allow(unknown_lints,
+                clippy::redundant_locals, clippy::shadow_same, clippy::let_unit_value,
+                clippy::used_underscore_binding, clippy::no_effect_underscore_binding)]
+                let n = n; work(n). await })
             );
             ::lock::__private::until_lost(&guard, body, on_lost).await
         }

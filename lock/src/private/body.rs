@@ -4,6 +4,8 @@ use std::pin::Pin;
 
 use lock_core::{Error, Guard, Lock};
 
+use super::outcome::RunsUnderTheLock;
+
 /// Waits for the lock of a call, in sync code.
 pub fn acquire(lock: &Lock) -> Result<Guard, Error> {
     lock.acquire()
@@ -39,7 +41,10 @@ pub async fn until_lost<F: Future>(
 }
 
 /// The same for a block, which always has a `Result` to tell a loss by.
-pub async fn block<F: Future>(guard: &Guard, body: Pin<&mut F>, cancel: bool) -> Result<F::Output, Error> {
+pub async fn block<F, Why>(guard: &Guard, body: Pin<&mut F>, cancel: bool) -> Result<F::Output, Error>
+where
+    F: Future<Output: RunsUnderTheLock<Why>>,
+{
     let output = if cancel { guard.run(body).await? } else { body.await };
     guard.release_quietly_async().await;
     Ok(output)

@@ -172,11 +172,11 @@ impl<T, X, E: From<X>> CarriesRefresh<X> for Result<T, E> {
     }
 }
 
-/// A return type that is not a future in disguise: the lock would be released before it ran.
+/// A value that is not a future in disguise: the lock would be released before it ran.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is a future, and the lock would be released before it runs",
     label = "a function that returns a future is guarded where the future is made",
-    note = "make it an `async fn`, or end the body in `Box::pin(async move {{ .. }})` and name the type as `Pin<Box<dyn Future<Output = T>>>`"
+    note = "make it an `async fn` that awaits it, or end the body in `Box::pin(async move {{ .. }})` and name the type as `Pin<Box<dyn Future<Output = T>>>`"
 )]
 pub trait NotAFuture {}
 
@@ -189,12 +189,58 @@ impl<R: Future> Outcome<R> {
     }
 }
 
-/// Types that are not futures.
-pub trait RunsAtOnce {
-    /// Nothing to check.
-    fn runs_at_once(self);
+impl<F: Future> Outcome<Option<F>> {
+    /// Never callable.
+    pub fn option_runs_at_once(self)
+    where
+        F: NotAFuture,
+    {
+    }
 }
 
-impl<R> RunsAtOnce for Outcome<R> {
+impl<F: Future, E> Outcome<Result<F, E>> {
+    /// Never callable.
+    pub fn result_runs_at_once(self)
+    where
+        F: NotAFuture,
+    {
+    }
+}
+
+/// Types that are not futures, and hold none.
+pub trait RunsAtOnce: Sized {
+    /// Nothing to check.
     fn runs_at_once(self) {}
+    /// Nothing to check.
+    fn option_runs_at_once(self) {}
+    /// Nothing to check.
+    fn result_runs_at_once(self) {}
+}
+
+impl<R> RunsAtOnce for Outcome<R> {}
+
+/// A value whose type nobody wrote. The compiler infers `Why`, once it knows the type; with a future it has two answers,
+/// and refuses. Unlike a method call, that waits for a type that only the code after it decides.
+pub trait RunsUnderTheLock<Why> {}
+
+/// Why most values are taken.
+#[derive(Debug)]
+pub struct IsNoFuture;
+
+/// Why the others are refused: a future runs where it is awaited, and the lock is released by then.
+#[derive(Debug)]
+pub struct AFutureWouldRunWithoutTheLock;
+
+/// The same inside an `Option` or a `Result`.
+#[derive(Debug)]
+pub struct AFutureInsideWouldRunWithoutTheLock;
+
+impl<T> RunsUnderTheLock<IsNoFuture> for T {}
+impl<F: Future> RunsUnderTheLock<AFutureWouldRunWithoutTheLock> for F {}
+impl<F: Future> RunsUnderTheLock<AFutureInsideWouldRunWithoutTheLock> for Option<F> {}
+impl<F: Future, E> RunsUnderTheLock<AFutureInsideWouldRunWithoutTheLock> for Result<F, E> {}
+
+/// The value, which is no future.
+pub fn no_future<T: RunsUnderTheLock<Why>, Why>(value: T) -> T {
+    value
 }
