@@ -255,8 +255,9 @@ impl Client {
     pub(super) fn tell_when_lost(&self, lease: &Lease, tell: Tell) -> bool {
         let missed = self.held.tell(lease, tell);
         let watched = self.watcher.guard(&self.directory, &self.held);
-        // What was taken away before anybody watched, or before there was anybody to tell, was not announced.
-        if missed || watched != Watched::AsBefore {
+        // What was taken away before anybody watched, or before there was anybody to tell, was not announced. Where
+        // nobody watches, the engine looks by itself, and begins with a look: not a search of all locks each time.
+        if missed || watched == Watched::FromNowOn {
             self.held.tell_unlinked();
         }
         watched != Watched::Not
