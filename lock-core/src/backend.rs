@@ -91,7 +91,8 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
         Box::pin(async { Ok(None) })
     }
 
-    /// Ends what waiting for `request` left behind. Called once if the request's waiting ends without a grant.
+    /// Ends what waiting for `request` left behind. Called once if the request's waiting ends without a grant, and also
+    /// if it never came to [`watch`](Self::watch) but [stands in line](Capabilities::queues).
     fn give_up<'a>(&'a self, request: &'a Request) -> Answer<'a, ()> {
         let _ = request;
         Box::pin(async { Ok(()) })
@@ -145,7 +146,8 @@ pub enum Attempt {
     Granted(Lease),
     /// Somebody has it.
     Held {
-        /// Who, if the store told it along with the refusal.
+        /// Who, if the store told it along with the refusal. Without a fencing token, it is a holder that is not of
+        /// this library, and whose release nobody announces.
         holder: Option<Box<Holder>>,
         /// When it becomes free if nothing happens; `None` if the store cannot tell.
         free_in: Option<Duration>,
@@ -173,6 +175,8 @@ pub trait Watch: Send {
 pub enum Signal {
     /// The key may be free: ask again.
     LookAgain,
+    /// The key may be free when this has passed, earlier than was known.
+    FreeIn(Duration),
     /// The key was given to the waiting request.
     Granted(Lease),
 }
@@ -190,6 +194,9 @@ pub struct Capabilities {
     pub across_hosts: bool,
     /// [`Backend::watch`] announces a release.
     pub notifies: bool,
+    /// A refused attempt that [gives way](Request::give_way) is in line at once: what becomes free from then on is kept
+    /// for its [`Backend::watch`], and it is ended by [`Backend::give_up`].
+    pub queues: bool,
     /// A lease lasts as long as its process: it is free at once when the holder dies, a holder that is merely
     /// stopped is never overtaken, and there is nothing to renew.
     pub bound_to_process: bool,
@@ -223,6 +230,7 @@ impl Default for Capabilities {
             across_processes: true,
             across_hosts: true,
             notifies: false,
+            queues: false,
             bound_to_process: false,
             survives_restart: false,
             hand_over: false,

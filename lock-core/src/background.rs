@@ -56,7 +56,7 @@ pub(crate) fn is_current() -> bool {
 fn start() -> Result<Handle, Error> {
     let failed = |error| Error::config(format!("could not start the background thread of `lock`: {error}"));
     let mut builder = Builder::new_current_thread();
-    builder.enable_time();
+    builder.enable_all();
     let runtime = builder.build().map_err(failed)?;
     let handle = runtime.handle().clone();
     thread::Builder::new()

@@ -50,6 +50,8 @@ pub(super) struct Search {
     doubtful: bool,
     /// What the backend does to wait has begun.
     watched: bool,
+    /// The backend may have put the request in line.
+    in_line: bool,
     faults: u32,
     holder: Option<Box<Holder>>,
     free_in: Option<Duration>,
@@ -74,6 +76,7 @@ impl Search {
             asked: None,
             doubtful: false,
             watched: false,
+            in_line: false,
             faults: 0,
             holder: None,
             free_in: None,
@@ -120,8 +123,8 @@ impl Search {
             }
             if !self.watched {
                 watch = self.watch().await?;
-                // What was released before the watch began was not announced to it.
-                if watch.is_some() {
+                // What was released before the watch began was not announced to it, unless we were in line.
+                if watch.is_some() && !self.in_line {
                     continue;
                 }
             }
@@ -141,6 +144,7 @@ impl Search {
             let (backend, mut request) = (Arc::clone(&self.backend), self.request.clone());
             // There is no other attempt after this one to let others go before.
             request.give_way &= !self.is_late();
+            self.in_line |= request.give_way && self.backend.capabilities().queues;
             let asked = self.asked.insert(background::spawn(async move {
                 let sent = Moment::now();
                 (limited(limit, backend.try_acquire(&request)).await, sent)
@@ -222,9 +226,11 @@ impl Search {
         let free = self.free_in.map(after_expiry);
         let pause = match watch {
             // Whoever waits for hours should not hang on a single announcement.
-            Some(_) => Some(free.unwrap_or(Duration::MAX).min(LOST_ANNOUNCEMENT.mul_f64(jitter()))),
+            Some(_) if !self.is_foreign() => {
+                Some(free.unwrap_or(Duration::MAX).min(LOST_ANNOUNCEMENT.mul_f64(jitter())))
+            }
             // Nobody will tell: look often, and not later than the moment at which it will be free.
-            None => Some(free.unwrap_or(Duration::MAX).min(self.options.retry.jittered())),
+            _ => Some(free.unwrap_or(Duration::MAX).min(self.options.retry.jittered())),
         };
         let until = [pause.and_then(|pause| Instant::now().checked_add(pause)), self.deadline];
         let asleep = async {
@@ -244,11 +250,20 @@ impl Search {
         match announced {
             Some(Signal::Granted(lease)) => Some(lease),
             Some(Signal::LookAgain) => None,
+            Some(Signal::FreeIn(within)) => {
+                self.free_in = Some(within);
+                Box::pin(self.pause(watch)).await
+            }
             None => {
                 *watch = None;
                 None
             }
         }
+    }
+
+    /// The holder is not of this library: nobody will announce its release.
+    fn is_foreign(&self) -> bool {
+        self.holder.as_ref().is_some_and(|holder| holder.fencing_token.is_none())
     }
 
     /// Confirms a lease that a release has handed to us; it is short until then.
@@ -265,7 +280,8 @@ impl Search {
 impl Drop for Search {
     fn drop(&mut self) {
         let Some(turn) = self.turn.take() else { return };
-        let (asked, watched, doubtful) = (self.asked.take(), self.watched, mem::take(&mut self.doubtful));
+        let (asked, doubtful) = (self.asked.take(), mem::take(&mut self.doubtful));
+        let watched = self.watched || self.in_line;
         if asked.is_none() && !watched && !doubtful {
             return;
         }
