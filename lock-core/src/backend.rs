@@ -37,6 +37,19 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Takes the key if it is free, or says who has it.
     fn try_acquire<'a>(&'a self, request: &'a Request) -> Answer<'a, Attempt>;
 
+    /// [`try_acquire`](Self::try_acquire) in the thread of a blocking caller, which may be blocked for `limit`. `None`:
+    /// there is no shorter way than the background thread, or not now; nothing was asked.
+    fn try_acquire_blocking(&self, request: &Request, limit: Duration) -> Option<Result<Attempt, Fault>> {
+        let _ = (request, limit);
+        None
+    }
+
+    /// [`release`](Self::release) in the same way.
+    fn release_blocking(&self, lease: &Lease, limit: Duration) -> Option<Result<bool, Fault>> {
+        let _ = (lease, limit);
+        None
+    }
+
     /// Makes the lease last at least `ttl` from now on, never shorter than it was to last anyway: two renewals may
     /// arrive in any order. `false`: it is not this owner's any more, nothing was changed.
     fn renew<'a>(&'a self, lease: &'a Lease, ttl: Ttl) -> Answer<'a, bool>;
@@ -113,8 +126,7 @@ pub struct Request {
     pub mode: Mode,
     /// Whether the caller can wait: where others wait already, they may be served first.
     pub give_way: bool,
-    /// How many fencing tokens to reserve for hand-overs inside this process; a backend may reserve fewer. Foreseen:
-    /// the engine asks for one.
+    /// How many fencing tokens to reserve, for hand-overs inside this process; a backend may reserve fewer.
     pub reserve: u32,
 }
 

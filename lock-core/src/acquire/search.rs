@@ -30,6 +30,9 @@ const LAST_ANSWER: Duration = Duration::from_secs(1);
 /// How often to look though announcements are watched for: they should not get lost, and if one does, this is the harm.
 const LOST_ANNOUNCEMENT: Duration = Duration::from_secs(5);
 
+/// How often a lease is handed over inside the process at most, before other processes have their chance.
+const HAND_OVERS: u32 = 16;
+
 /// How often a request whose answer was lost is asked again; it is idempotent by owner.
 const FAULTS_FORGIVEN: u32 = 2;
 
@@ -52,6 +55,8 @@ pub(super) struct Search {
     watched: bool,
     /// The backend may have put the request in line.
     in_line: bool,
+    /// It has just been refused, and told so in line: no need to ask before the first wait.
+    looked: bool,
     faults: u32,
     holder: Option<Box<Holder>>,
     free_in: Option<Duration>,
@@ -77,6 +82,7 @@ impl Search {
             doubtful: false,
             watched: false,
             in_line: false,
+            looked: false,
             faults: 0,
             holder: None,
             free_in: None,
@@ -104,11 +110,34 @@ impl Search {
         }
     }
 
+    /// One attempt in the thread of a blocking caller. `None`: it is for the background thread.
+    pub(super) fn look_blocking(&mut self) -> Option<Result<Option<Guard>>> {
+        let mut request = self.request.clone();
+        request.reserve = self.reserve();
+        let queues = self.backend.capabilities().queues;
+        let sent = Moment::now();
+        let answer = self.backend.try_acquire_blocking(&request, self.limit().min(self.call_limit()))?;
+        self.in_line |= request.give_way && queues;
+        match answer {
+            Ok(attempt) => {
+                self.looked = self.in_line;
+                Some(self.judge(attempt, sent))
+            }
+            Err(fault) => {
+                let error = self.failed(fault);
+                // The background thread asks again: the connection may just have been an old one.
+                if error.is_retryable() { None } else { Some(Err(error)) }
+            }
+        }
+    }
+
     /// Attempts until one is granted or the time to wait has passed. Runs on the background thread.
     pub(super) async fn run(&mut self) -> Result<Guard> {
         let mut watch = None;
         loop {
-            if let Some(guard) = self.ask().await? {
+            if !mem::take(&mut self.looked)
+                && let Some(guard) = self.ask().await?
+            {
                 return Ok(guard);
             }
             if self.options.patience == Patience::None {
@@ -140,10 +169,11 @@ impl Search {
     async fn ask(&mut self) -> Result<Option<Guard>> {
         loop {
             let begun = Instant::now();
-            let limit = CALL_LIMIT.min(self.request.ttl.get() * 2 / 3);
+            let limit = self.call_limit();
             let (backend, mut request) = (Arc::clone(&self.backend), self.request.clone());
             // There is no other attempt after this one to let others go before.
             request.give_way &= !self.is_late();
+            request.reserve = self.reserve();
             self.in_line |= request.give_way && self.backend.capabilities().queues;
             let asked = self.asked.insert(background::spawn(async move {
                 let sent = Moment::now();
@@ -170,6 +200,18 @@ impl Search {
             }
             tokio::time::sleep(self.options.retry.jittered() / 4 * self.faults).await;
         }
+    }
+
+    /// A token for each who waits here for this turn to end: they are handed the lease without asking for it.
+    fn reserve(&self) -> u32 {
+        let Some(turn) = &self.turn else { return 1 };
+        let waiting = u32::try_from(turn.waiting()).unwrap_or(u32::MAX);
+        1 + waiting.min(HAND_OVERS)
+    }
+
+    /// How long an attempt may take: afterwards, there is not enough left of what it may have been granted.
+    fn call_limit(&self) -> Duration {
+        CALL_LIMIT.min(self.request.ttl.get() * 2 / 3)
     }
 
     /// How long a call may take beside the attempts, whose wait is one budget with theirs.

@@ -60,8 +60,8 @@ impl Address {
         Ok(Self { endpoint, user: given(user), password: given(password), database })
     }
 
-    /// How to connect to it.
-    pub(super) fn to_info(&self) -> redis::RedisResult<ConnectionInfo> {
+    /// How to connect to it, speaking `protocol`.
+    pub(super) fn to_info(&self, protocol: ProtocolVersion) -> redis::RedisResult<ConnectionInfo> {
         let endpoint = match &self.endpoint {
             Endpoint::Tcp { host, port, tls: false } => ConnectionAddr::Tcp(host.clone(), *port),
             Endpoint::Tcp { host, port, tls: true } => {
@@ -70,7 +70,7 @@ impl Address {
             Endpoint::Unix(path) => ConnectionAddr::Unix(path.clone()),
         };
         let mut settings = RedisConnectionInfo::default()
-            .set_protocol(ProtocolVersion::RESP3)
+            .set_protocol(protocol)
             .set_db(self.database)
             .set_lib_name("lock", env!("CARGO_PKG_VERSION"));
         if let Some(user) = &self.user {

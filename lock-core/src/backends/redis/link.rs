@@ -18,7 +18,7 @@ use redis::{
 };
 use tokio::sync::{Notify, mpsc};
 
-use super::{address::Address, checks, fault, names, scripts::Scripts, waiters::Waiters};
+use super::{address::Address, checks, fault, names, pool::Pool, scripts::Scripts, waiters::Waiters};
 use crate::{
     backend::Fault,
     key::Key,
@@ -48,6 +48,7 @@ pub(super) struct Link {
     state: Mutex<State>,
     connecting: tokio::sync::Mutex<()>,
     pub(super) waiters: Waiters,
+    pool: Pool,
     /// An answer did not come in time.
     suspected: Arc<Notify>,
     warned: AtomicBool,
@@ -77,7 +78,7 @@ struct Failed {
 }
 
 impl Link {
-    pub(super) fn new(address: Address, client: Client, channel: String) -> Arc<Self> {
+    pub(super) fn new(address: Address, client: Client, pool: Pool, channel: String) -> Arc<Self> {
         Arc::new(Self {
             address,
             client,
@@ -86,6 +87,7 @@ impl Link {
             state: Mutex::default(),
             connecting: tokio::sync::Mutex::default(),
             waiters: Waiters::default(),
+            pool,
             suspected: Arc::default(),
             warned: AtomicBool::new(false),
         })
@@ -138,6 +140,25 @@ impl Link {
             }
             fault::of_a_request(&error, &self.address)
         })
+    }
+
+    /// Runs a script in the thread of a blocking caller; `None` if that has to be done on the background thread.
+    pub(super) fn invoke_blocking<T: FromRedisValue>(
+        &self,
+        invocation: &ScriptInvocation<'_>,
+        limit: Duration,
+    ) -> Option<Result<T, Fault>> {
+        let answer = self.pool.invoke(invocation, limit)?;
+        Some(answer.map_err(|error| {
+            // The shared connection is to the same server: it has a look.
+            self.suspected.notify_one();
+            fault::of_a_request(&error, &self.address)
+        }))
+    }
+
+    /// The connection, if there is one.
+    pub(super) fn is_up(&self) -> Option<Up> {
+        self.known().ok().flatten()
     }
 
     /// The connection, made if there is none.
@@ -230,6 +251,7 @@ impl Link {
         let over = if state.up.as_ref().is_some_and(|up| up.number == number) { state.up.take() } else { None };
         drop(state);
         if over.is_some() {
+            self.pool.clear();
             tracing::debug!(address = %self.address, "connection lost");
             self.waiters.wake_all();
         }

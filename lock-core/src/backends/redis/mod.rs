@@ -21,16 +21,20 @@ mod checks;
 mod fault;
 mod link;
 mod names;
+mod pool;
 mod reply;
 mod scripts;
 mod waiters;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use redis::{Client, Value};
+use redis::{Client, ProtocolVersion, ScriptInvocation, Value};
 
 pub(crate) use self::address::Address;
-use self::link::{Link, Up};
+use self::{
+    link::{Link, Up},
+    pool::Pool,
+};
 use crate::{
     backend::{Answer, Attempt, Backend, Capabilities, Fault, Request, Watch},
     error::{Error, Result},
@@ -38,6 +42,7 @@ use crate::{
     lease::{Holder, Lease, Owner, Ttl},
     queue::Queue,
     shared::Shared,
+    url::Place,
 };
 
 /// How much longer than its lease a record is kept, for the next token to be higher also if the clock was set back.
@@ -68,10 +73,28 @@ impl Redis {
             // Fails only if somebody else has just installed one, which is as good.
             drop(rustls::crypto::ring::default_provider().install_default());
         }
-        let client = address.to_info().and_then(Client::open);
-        let client = client.map_err(|error| Error::config(format!("{address}: {error}")))?;
+        let client = |protocol| {
+            let client = address.to_info(protocol).and_then(Client::open);
+            client.map_err(|error| Error::config(format!("{address}: {error}")))
+        };
+        let pool = Pool::new(client(ProtocolVersion::RESP2)?);
+        // Pushes beside answers, on one connection, come with RESP3.
+        let client = client(ProtocolVersion::RESP3)?;
         let channel = format!("lock:waiters:{}", Owner::random()?);
-        Ok(Self { link: Link::new(address, client, channel), whom: whom() })
+        Ok(Self { link: Link::new(address, client, pool, channel), whom: whom() })
+    }
+
+    /// A client of its own of the server behind a URL; settings in its query are not for the backend.
+    ///
+    /// Lockers that are [opened](crate::Locker::open) by URL share one client per server and user, which is cheaper.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a URL that is none of a Redis.
+    pub fn open(url: &str) -> Result<Self> {
+        match crate::url::Url::parse(url)?.place {
+            Place::Redis(address) => Self::new(address),
+            _ => Err(Error::config("it is not the URL of a Redis; accepted are redis://, rediss:// and redis+unix://")),
+        }
     }
 
     /// The one of this process for an address, with the queue in front of it.
@@ -82,8 +105,8 @@ impl Redis {
         Ok(OPENED.get(&name, || (Arc::new(Queue::new()), Arc::new(redis))))
     }
 
-    async fn acquire(&self, request: &Request) -> Result<Attempt, Fault> {
-        let up = self.link.up().await?;
+    /// The script that acquires; who can wait is expected to be told from now on.
+    fn to_acquire(&self, up: &Up, request: &Request) -> ScriptInvocation<'_> {
         let place = up.claims_within.filter(|_| request.give_way);
         let known = place.is_some() && self.link.waiters.expect(request);
         let place = place.map_or_else(String::new, |within| self.link.place(within, &request.owner));
@@ -97,13 +120,28 @@ impl Redis {
             .arg(&self.whom)
             .arg(place)
             .arg(u8::from(known));
-        let answer: Value = self.link.invoke(&up, &script).await?;
-        let attempt = reply::attempt(&answer, request, self.link.address())?;
-        let attempt = attempt.ok_or_else(|| reply::unexpected(&answer, self.link.address()))?;
+        script
+    }
+
+    fn acquired(&self, answer: &Value, request: &Request) -> Result<Attempt, Fault> {
+        let attempt = reply::attempt(answer, request, self.link.address())?;
+        let attempt = attempt.ok_or_else(|| reply::unexpected(answer, self.link.address()))?;
         if matches!(attempt, Attempt::Granted(_)) && request.give_way {
             self.link.waiters.forget(request);
         }
         Ok(attempt)
+    }
+
+    fn to_release(&self, lease: &Lease) -> ScriptInvocation<'_> {
+        let mut script = self.link.scripts.release.prepare_invoke();
+        script.key(&names::all(&lease.key)[..]).arg(lease.owner.to_string());
+        script
+    }
+
+    async fn acquire(&self, request: &Request) -> Result<Attempt, Fault> {
+        let up = self.link.up().await?;
+        let answer: Value = self.link.invoke(&up, &self.to_acquire(&up, request)).await?;
+        self.acquired(&answer, request)
     }
 
     async fn take_over(&self, request: &Request) -> Result<Option<Attempt>, Fault> {
@@ -133,9 +171,7 @@ impl Redis {
 
     async fn give_back(&self, lease: &Lease) -> Result<bool, Fault> {
         let up = self.link.up().await?;
-        let mut script = self.link.scripts.release.prepare_invoke();
-        script.key(&names::all(&lease.key)[..]).arg(lease.owner.to_string());
-        self.link.invoke(&up, &script).await
+        self.link.invoke(&up, &self.to_release(lease)).await
     }
 
     async fn find_holder(&self, up: &Up, key: &Key) -> Result<Option<Holder>, Fault> {
@@ -194,6 +230,18 @@ impl Backend for Redis {
 
     fn try_acquire<'a>(&'a self, request: &'a Request) -> Answer<'a, Attempt> {
         Box::pin(self.acquire(request))
+    }
+
+    fn try_acquire_blocking(&self, request: &Request, limit: Duration) -> Option<Result<Attempt, Fault>> {
+        // The shared connection is made first: what is checked there holds for these.
+        let up = self.link.is_up()?;
+        let answer = self.link.invoke_blocking(&self.to_acquire(&up, request), limit)?;
+        Some(answer.and_then(|answer: Value| self.acquired(&answer, request)))
+    }
+
+    fn release_blocking(&self, lease: &Lease, limit: Duration) -> Option<Result<bool, Fault>> {
+        self.link.is_up()?;
+        self.link.invoke_blocking(&self.to_release(lease), limit)
     }
 
     fn renew<'a>(&'a self, lease: &'a Lease, ttl: Ttl) -> Answer<'a, bool> {

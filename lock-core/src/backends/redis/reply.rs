@@ -13,15 +13,25 @@ use crate::{
 
 /// The answer to `acquire` and `adopt`; `None`: nobody has it.
 pub(super) fn attempt(value: &Value, request: &Request, address: &Address) -> Result<Option<Attempt>, Fault> {
-    match value {
-        Value::Int(token) if *token > 0 => {
-            let mut lease =
-                Lease::new(request.key.clone(), request.owner.clone(), token.unsigned_abs(), request.ttl);
-            lease.reserved = request.reserve.max(1);
-            Ok(Some(Attempt::Granted(lease)))
-        }
-        Value::Nil => Ok(None),
-        other => {
+    let granted = |token: i64, reserved| {
+        let mut lease =
+            Lease::new(request.key.clone(), request.owner.clone(), token.unsigned_abs(), request.ttl);
+        lease.reserved = reserved;
+        Ok(Some(Attempt::Granted(lease)))
+    };
+    let pair = match value {
+        Value::Array(parts) => match parts[..] {
+            [Value::Int(token), Value::Int(reserved)] => Some((token, u32::try_from(reserved).unwrap_or(0))),
+            _ => None,
+        },
+        _ => None,
+    };
+    match (value, pair) {
+        (Value::Int(token), _) if *token > 0 => granted(*token, request.reserve.max(1)),
+        // It was granted before, when another number was asked for.
+        (_, Some((token, reserved))) if token > 0 && reserved > 0 => granted(token, reserved),
+        (Value::Nil, _) => Ok(None),
+        (other, _) => {
             let holder = holder(other, &request.key).ok_or_else(|| unexpected(other, address))?;
             let free_in = holder.expires_in;
             Ok(Some(Attempt::Held { holder: Some(Box::new(holder)), free_in }))

@@ -4,7 +4,7 @@
 -- KEYS: lock, record, queue.
 -- ARGV: owner, ttl, how long to keep the record, tokens to reserve, `pid host`, place in line ('': does not wait), and
 -- whether he may stand there already.
--- Times in ms. Answers the token, or who has it: { ms left, value, record }.
+-- Times in ms. Answers the first token, with how many if it was granted before, or who has it: { ms left, value, record }.
 
 local lock, record, queue = KEYS[1], KEYS[2], KEYS[3]
 local owner, ttl, keep = ARGV[1], ARGV[2], ARGV[3]
@@ -29,7 +29,7 @@ else
   last, reserved, by = record_of(record)
   if by == owner and reserved > 0 then
     redis.call('PEXPIRE', record, keep)
-    return last - reserved + 1
+    return { last - reserved + 1, reserved }
   end
 end
 if ARGV[7] == '1' then redis.call('ZREM', queue, ARGV[6]) end

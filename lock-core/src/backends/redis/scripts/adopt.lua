@@ -14,6 +14,6 @@ redis.call('PEXPIRE', lock, ARGV[2])
 local last, reserved, by = record_of(record)
 if by == ARGV[1] and reserved > 0 then
   redis.call('PEXPIRE', record, ARGV[3])
-  return last - reserved + 1
+  return { last - reserved + 1, reserved }
 end
 return grant(record, last, ARGV[1], ARGV[4], ARGV[3], ARGV[5])
