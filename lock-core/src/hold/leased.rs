@@ -95,9 +95,8 @@ impl Leased {
         }
         let looked_after = match (lasting, told) {
             (true, true) => Ok(()),
-            (true, false) => {
-                background::spawn(renew::look_after(Arc::downgrade(&hold))).map(|keeper| hold.kept_by(&keeper))
-            }
+            (true, false) => background::spawn(renew::look_after(Arc::downgrade(&hold)))
+                .map(|keeper| hold.kept_by(&keeper)),
             (false, _) => hold.schedule(),
         };
         hold.or_release(looked_after)
@@ -348,7 +347,8 @@ impl Leased {
     /// Bounded by the tokens that were reserved with it, one for each who waited then, and by a third of its ttl: who
     /// waits in other processes is to have a turn as well.
     fn hand_over(&self) -> bool {
-        let Some(turn) = self.turn.filter(|_| !self.immediate && self.renew && self.lease.reserved > 1) else {
+        let Some(turn) = self.turn.filter(|_| !self.immediate && self.renew && self.lease.reserved > 1)
+        else {
             return false;
         };
         let deadline = self.deadline();

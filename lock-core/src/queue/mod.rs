@@ -144,7 +144,12 @@ impl Queue {
     }
 
     /// Gives the turn to the next in line, and a parcel with it. Gives it back if nobody waits, or it is not the turn.
-    pub(crate) fn pass(&self, key: &Hashed, turn: Turn, parcel: Box<dyn Parcel>) -> Result<(), Box<dyn Parcel>> {
+    pub(crate) fn pass(
+        &self,
+        key: &Hashed,
+        turn: Turn,
+        parcel: Box<dyn Parcel>,
+    ) -> Result<(), Box<dyn Parcel>> {
         let mut entries = self.entries(key);
         let entry = entries.held.get_mut(key).filter(|entry| entry.turn == turn && entry.waiters() > 0);
         let Some(entry) = entry else { return Err(parcel) };

@@ -101,7 +101,8 @@ fn host_and_port(authority: &str) -> Result<(String, u16), String> {
     const ACCEPTED: &str = "accepted is redis://[user:password@]host[:port][/database]";
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
-            let (host, after) = rest.split_once(']').ok_or_else(|| format!("a \"]\" is missing; {ACCEPTED}"))?;
+            let (host, after) =
+                rest.split_once(']').ok_or_else(|| format!("a \"]\" is missing; {ACCEPTED}"))?;
             (host, after.strip_prefix(':').or_else(|| after.is_empty().then_some("")))
         }
         None => match authority.rsplit_once(':') {
@@ -124,7 +125,10 @@ fn host_and_port(authority: &str) -> Result<(String, u16), String> {
 fn socket(path: &str) -> Result<PathBuf, String> {
     let path = decoded(path, "the socket")?;
     if path.len() < 2 || !path.starts_with('/') || path.contains('\0') {
-        return Err("it names no socket; accepted is an absolute path, as in redis+unix:///run/redis/redis.sock?db=0".into());
+        return Err(
+            "it names no socket; accepted is an absolute path, as in redis+unix:///run/redis/redis.sock?db=0"
+                .into(),
+        );
     }
     Ok(PathBuf::from(path))
 }

@@ -248,7 +248,8 @@ impl Link {
     /// The connection of this number is of no use any more.
     fn down(&self, number: u64) {
         let mut state = sync::lock(&self.state);
-        let over = if state.up.as_ref().is_some_and(|up| up.number == number) { state.up.take() } else { None };
+        let over =
+            if state.up.as_ref().is_some_and(|up| up.number == number) { state.up.take() } else { None };
         drop(state);
         if over.is_some() {
             self.pool.clear();

@@ -93,7 +93,9 @@ impl Redis {
     pub fn open(url: &str) -> Result<Self> {
         match crate::url::Url::parse(url)?.place {
             Place::Redis(address) => Self::new(address),
-            _ => Err(Error::config("it is not the URL of a Redis; accepted are redis://, rediss:// and redis+unix://")),
+            _ => Err(Error::config(
+                "it is not the URL of a Redis; accepted are redis://, rediss:// and redis+unix://",
+            )),
         }
     }
 

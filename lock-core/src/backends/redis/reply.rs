@@ -98,7 +98,10 @@ mod tests {
     #[test]
     fn a_record_of_the_same_owner_tells_who_he_is() {
         let holder = holder(&told(1500, "me too", "1000016 17 42 web-1 me too"), &Key::from("k")).unwrap();
-        assert_eq!((holder.fencing_token, holder.pid, holder.host.as_deref()), (Some(1_000_000), Some(42), Some("web-1")));
+        assert_eq!(
+            (holder.fencing_token, holder.pid, holder.host.as_deref()),
+            (Some(1_000_000), Some(42), Some("web-1"))
+        );
         assert_eq!(holder.acquired_at, Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1)));
         assert_eq!(holder.expires_in, Some(Duration::from_millis(1500)));
     }
