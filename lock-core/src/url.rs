@@ -62,6 +62,12 @@ impl Url {
         };
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let scheme = scheme.to_ascii_lowercase();
+        if query.contains('@') && !["memory", "file"].contains(&&*scheme) {
+            // The `?` is the password's, or the `@` is the query's: nobody knows which.
+            return Err(Error::config(format!(
+                "{shown:?} has a \"?\" before an \"@\"; accepted are %3F in a password and %40 in the query"
+            )));
+        }
         let query = Query::parse(query, if scheme == "redis+unix" { &["db"] } else { &[] }, shown)?;
         let place = match scheme.as_str() {
             "memory" => Place::Memory(decoded(rest, "the name", shown)?.into_owned()),
