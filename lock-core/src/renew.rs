@@ -18,13 +18,13 @@ pub(crate) fn first_due(hold: &Leased) -> Moment {
 }
 
 /// Looks after a hold that has become due. On the background thread.
-pub(crate) fn begin(hold: Arc<Leased>) {
-    hold.kept_by(&tokio::spawn(keep(Arc::clone(&hold))));
+pub(crate) fn begin(hold: &Arc<Leased>) {
+    hold.kept_by(&tokio::spawn(keep(Arc::clone(hold))));
 }
 
 /// Asks the store at once whether a lease is still there, and looks after it from then on.
-pub(crate) fn look_now(hold: Arc<Leased>) {
-    let looking = Arc::clone(&hold);
+pub(crate) fn look_now(hold: &Arc<Leased>) {
+    let looking = Arc::clone(hold);
     let job = background::spawn(async move {
         let ttl = looking.lease().ttl;
         if let Ok(false) = looking.renew_once(ttl, ttl.get() / 6).await {

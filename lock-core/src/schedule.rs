@@ -67,7 +67,7 @@ impl Schedule {
             list.due.iter().filter(|(_, hold)| which(hold)).map(|(ticket, _)| *ticket).collect();
         let found: Vec<_> = tickets.iter().filter_map(|ticket| list.due.remove(ticket)).collect();
         drop(list);
-        found.into_iter().for_each(renew::look_now);
+        found.iter().for_each(renew::look_now);
     }
 
     /// Runs for ever, on the background thread.
@@ -97,7 +97,7 @@ impl Schedule {
         let next = list.due.first_key_value().map_or(Moment::NEVER, |(ticket, _)| ticket.0);
         list.looks = next;
         drop(list);
-        due.into_iter().for_each(renew::begin);
+        due.iter().for_each(renew::begin);
         next
     }
 }

@@ -62,6 +62,12 @@ impl Url {
         };
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let scheme = scheme.to_ascii_lowercase();
+        if query.contains('@') && !["memory", "file"].contains(&&*scheme) {
+            // The `?` is the password's, or the `@` is the query's: nobody knows which.
+            return Err(Error::config(format!(
+                "{shown:?} has a \"?\" before an \"@\"; accepted are %3F in a password and %40 in the query"
+            )));
+        }
         let query = Query::parse(query, if scheme == "redis+unix" { &["db"] } else { &[] }, shown)?;
         let place = match scheme.as_str() {
             "memory" => Place::Memory(decoded(rest, "the name", shown)?.into_owned()),
@@ -243,10 +249,11 @@ mod tests {
     #[test]
     fn what_is_no_url_is_named_with_what_is_accepted() {
         for (text, said) in [
-            ("", "memory:// and file://"),
+            ("", "accepted are memory://"),
             ("/var/lock", "not a URL"),
             ("ftp://host", "unknown scheme \"ftp\""),
-            ("redis://host", "feature \"redis\""),
+            ("mysql://host", "feature \"mysql\""),
+            ("redis+cluster://host", "later version"),
             ("sqlite:///x.db", "feature \"sqlite\""),
             ("file://relative/dir", "absolute path"),
             ("file:///", "absolute path"),
@@ -283,8 +290,22 @@ mod tests {
             "memory://u:secret%ff@x",
             "file:///x?secret@host",
         ] {
-            let error = Url::parse(text).unwrap_err();
-            assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
+            let shown = match Url::parse(text) {
+                Ok(url) => format!("{url:?}"),
+                Err(error) => format!("{error} {error:?}"),
+            };
+            assert!(!shown.contains("secret"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_scheme_without_its_feature_names_the_feature() {
+        let parsed = Url::parse("redis://host");
+        if cfg!(feature = "redis") {
+            assert!(parsed.is_ok(), "{parsed:?}");
+        } else {
+            let error = parsed.unwrap_err().to_string();
+            assert!(error.contains("feature \"redis\" of the crate lock"), "{error}");
         }
     }
 

@@ -51,15 +51,21 @@ pub(super) struct Search {
     asked: Option<Asked>,
     /// An attempt whose answer will not come any more.
     doubtful: bool,
-    /// What the backend does to wait has begun.
-    watched: bool,
-    /// The backend may have put the request in line.
-    in_line: bool,
-    /// It has just been refused, and told so in line: no need to ask before the first wait.
-    looked: bool,
+    waits: Waits,
     faults: u32,
     holder: Option<Box<Holder>>,
     free_in: Option<Duration>,
+}
+
+/// What was done to wait.
+#[derive(Clone, Copy, Debug, Default)]
+struct Waits {
+    /// The backend was asked for announcements.
+    watched: bool,
+    /// The backend may have put the request in line.
+    in_line: bool,
+    /// It has just been refused, and put in line: no need to ask before the first wait.
+    looked: bool,
 }
 
 impl Search {
@@ -80,9 +86,7 @@ impl Search {
             caller,
             asked: None,
             doubtful: false,
-            watched: false,
-            in_line: false,
-            looked: false,
+            waits: Waits::default(),
             faults: 0,
             holder: None,
             free_in: None,
@@ -117,10 +121,10 @@ impl Search {
         let queues = self.backend.capabilities().queues;
         let sent = Moment::now();
         let answer = self.backend.try_acquire_blocking(&request, self.limit().min(self.call_limit()))?;
-        self.in_line |= request.give_way && queues;
+        self.waits.in_line |= request.give_way && queues;
         match answer {
             Ok(attempt) => {
-                self.looked = self.in_line;
+                self.waits.looked = self.waits.in_line;
                 Some(self.judge(attempt, sent))
             }
             Err(fault) => {
@@ -135,7 +139,7 @@ impl Search {
     pub(super) async fn run(&mut self) -> Result<Guard> {
         let mut watch = None;
         loop {
-            if !mem::take(&mut self.looked)
+            if !mem::take(&mut self.waits.looked)
                 && let Some(guard) = self.ask().await?
             {
                 return Ok(guard);
@@ -150,10 +154,10 @@ impl Search {
                     |turn| timeout(&turn.target, &self.options, holder),
                 ));
             }
-            if !self.watched {
+            if !self.waits.watched {
                 watch = self.watch().await?;
                 // What was released before the watch began was not announced to it, unless we were in line.
-                if watch.is_some() && !self.in_line {
+                if watch.is_some() && !self.waits.in_line {
                     continue;
                 }
             }
@@ -174,7 +178,7 @@ impl Search {
             // There is no other attempt after this one to let others go before.
             request.give_way &= !self.is_late();
             request.reserve = self.reserve();
-            self.in_line |= request.give_way && self.backend.capabilities().queues;
+            self.waits.in_line |= request.give_way && self.backend.capabilities().queues;
             let asked = self.asked.insert(background::spawn(async move {
                 let sent = Moment::now();
                 (limited(limit, backend.try_acquire(&request)).await, sent)
@@ -258,7 +262,7 @@ impl Search {
     }
 
     async fn watch(&mut self) -> Result<Option<Box<dyn Watch>>> {
-        self.watched = true;
+        self.waits.watched = true;
         let watch = limited(self.limit(), async { self.backend.watch(&self.request).await }).await;
         watch.map_err(|fault| fault.into_error(&self.request.key, "wait for"))
     }
@@ -323,7 +327,7 @@ impl Drop for Search {
     fn drop(&mut self) {
         let Some(turn) = self.turn.take() else { return };
         let (asked, doubtful) = (self.asked.take(), mem::take(&mut self.doubtful));
-        let watched = self.watched || self.in_line;
+        let watched = self.waits.watched || self.waits.in_line;
         if asked.is_none() && !watched && !doubtful {
             return;
         }

@@ -19,12 +19,11 @@ pub(super) async fn refuse_a_replica(
             .permanent()),
             _ => Ok(()),
         },
-        // A server without roles, or one that does not tell us: its answers to writes will.
-        Ok(_) => Ok(()),
         Err(error) if error.is_unrecoverable_error() || error.is_io_error() => {
             Err(fault::of_a_connection(&error, address))
         }
-        Err(_) => Ok(()),
+        // A server without roles, or one that does not tell us: its answers to writes will.
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 
