@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
 use tokio::{
@@ -53,6 +54,8 @@ async fn carry(
         }
         let moving = way != Way::Held;
         tokio::select! {
+            // An order that was given before the bytes were sent counts for them.
+            biased;
             changed = orders.changed() => if changed.is_err() { return },
             read = client.read(&mut request), if moving => {
                 let Some(bytes) = some(&request, read) else { return };
@@ -73,12 +76,12 @@ async fn carry(
                 }
                 if !gone.replies {
                     sleep_for(delay).await;
-                    if client.write_all(bytes).await.is_err() { return }
                     traffic.replied.fetch_add(bytes.len() as u64, Ordering::SeqCst);
+                    if client.write_all(bytes).await.is_err() { return }
                 }
                 if sprung.is_some_and(|trap| !trap.deafens) {
                     // What was sent arrives before the reset does.
-                    sleep_for(std::time::Duration::from_millis(1)).await;
+                    sleep_for(Duration::from_millis(1)).await;
                     return reset_both(&client, &server);
                 }
             }
@@ -86,7 +89,7 @@ async fn carry(
     }
 }
 
-async fn sleep_for(time: std::time::Duration) {
+async fn sleep_for(time: Duration) {
     if !time.is_zero() {
         sleep(time).await;
     }

@@ -206,11 +206,12 @@ async fn listen(
             listener = Some(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.unwrap());
         }
         tokio::select! {
+            biased;
+            changed = orders.changed() => if changed.is_err() { return },
             accepted = accepted(listener.as_ref()) => if let Ok((client, _)) = accepted {
                 traffic.accepted.fetch_add(1, Ordering::SeqCst);
                 tokio::spawn(carry::between(client, server, orders.clone(), Arc::clone(&traffic)));
             },
-            changed = orders.changed() => if changed.is_err() { return },
         }
     }
 }

@@ -40,11 +40,12 @@ impl Resp {
     /// # Errors
     /// If the connection breaks, and what the server says is an error.
     pub fn ask(&mut self, command: &[&str]) -> io::Result<Reply> {
-        let mut request = format!("*{}\r\n", command.len());
+        let mut request = Vec::new();
+        write!(request, "*{}\r\n", command.len())?;
         for part in command {
-            request.push_str(&format!("${}\r\n{part}\r\n", part.len()));
+            write!(request, "${}\r\n{part}\r\n", part.len())?;
         }
-        self.0.get_mut().write_all(request.as_bytes())?;
+        self.0.get_mut().write_all(&request)?;
         self.read()
     }
 
