@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::{Caller, Taken, leased, timeout};
 use crate::{
-    backend::{Attempt, Backend, Fault, Request, Signal, Watch},
+    backend::{Answer, Attempt, Backend, Fault, Request, Signal, Watch},
     background,
     clock::Moment,
     error::{Error, Result},
@@ -49,6 +49,8 @@ pub(super) struct Search {
     caller: Caller,
     /// An attempt whose answer is still to come.
     asked: Option<Asked>,
+    /// The same, on the caller's runtime.
+    here: Option<Answer<'static, Attempt>>,
     /// An attempt whose answer will not come any more.
     doubtful: bool,
     waits: Waits,
@@ -85,6 +87,7 @@ impl Search {
             deadline,
             caller,
             asked: None,
+            here: None,
             doubtful: false,
             waits: Waits::default(),
             faults: 0,
@@ -114,14 +117,23 @@ impl Search {
         }
     }
 
-    /// One attempt in the thread of a blocking caller. `None`: it is for the background thread.
-    pub(super) fn look_blocking(&mut self) -> Option<Result<Option<Guard>>> {
+    /// One attempt on the runtime of an async caller. `None`: it is for the background thread.
+    pub(super) async fn look_on_the_way(&mut self) -> Option<Result<Option<Guard>>> {
         let mut request = self.request.clone();
         request.reserve = self.reserve();
-        let queues = self.backend.capabilities().queues;
         let sent = Moment::now();
-        let answer = self.backend.try_acquire_blocking(&request, self.limit().min(self.call_limit()))?;
-        self.waits.in_line |= request.give_way && queues;
+        let asking = self.backend.try_acquire_here(&request)?;
+        self.waits.in_line |= request.give_way && self.backend.capabilities().queues;
+        let limit = self.limit().min(self.call_limit());
+        // Kept here, for whoever cleans up if the caller goes away meanwhile.
+        let asking = self.here.insert(asking);
+        let answer = limited(limit, asking).await;
+        self.here = None;
+        self.looked(answer, sent)
+    }
+
+    /// What came of an attempt outside of the background thread.
+    fn looked(&mut self, answer: Result<Attempt, Fault>, sent: Moment) -> Option<Result<Option<Guard>>> {
         match answer {
             Ok(attempt) => {
                 self.waits.looked = self.waits.in_line;
@@ -133,6 +145,17 @@ impl Search {
                 if error.is_retryable() { None } else { Some(Err(error)) }
             }
         }
+    }
+
+    /// One attempt in the thread of a blocking caller. `None`: it is for the background thread.
+    pub(super) fn look_blocking(&mut self) -> Option<Result<Option<Guard>>> {
+        let mut request = self.request.clone();
+        request.reserve = self.reserve();
+        let queues = self.backend.capabilities().queues;
+        let sent = Moment::now();
+        let answer = self.backend.try_acquire_blocking(&request, self.limit().min(self.call_limit()))?;
+        self.waits.in_line |= request.give_way && queues;
+        self.looked(answer, sent)
     }
 
     /// Attempts until one is granted or the time to wait has passed. Runs on the background thread.
@@ -326,18 +349,19 @@ impl Search {
 impl Drop for Search {
     fn drop(&mut self) {
         let Some(turn) = self.turn.take() else { return };
-        let (asked, doubtful) = (self.asked.take(), mem::take(&mut self.doubtful));
+        let (asked, here, doubtful) = (self.asked.take(), self.here.take(), mem::take(&mut self.doubtful));
         let watched = self.waits.watched || self.waits.in_line;
-        if asked.is_none() && !watched && !doubtful {
+        if asked.is_none() && here.is_none() && !watched && !doubtful {
             return;
         }
         let (backend, request) = (Arc::clone(&self.backend), self.request.clone());
         let cleaned = background::spawn(async move {
             // Held until all is cleaned up: whoever comes next must not be refused because of us.
             let _turn = turn;
-            let answer = match asked {
-                Some(asked) => asked.await.ok().map(|(answer, _)| answer),
-                None => None,
+            let answer = match (asked, here) {
+                (Some(asked), _) => asked.await.ok().map(|(answer, _)| answer),
+                (None, Some(here)) => Some(limited(CALL_LIMIT, here).await),
+                (None, None) => None,
             };
             if watched {
                 let _ = limited(CALL_LIMIT, backend.give_up(&request)).await;
