@@ -64,7 +64,10 @@ async fn a_pool_of_workers() -> Result<()> {
     let desk = desk.lock().map_err(|_| "a worker panicked")?;
     let most = desk.values().map(|(_, most, _)| *most).max().unwrap_or_default();
     let shipped: u32 = desk.values().map(|(.., all)| *all).sum();
-    println!("8 workers shipped {shipped} times, never more than {most} at once per order, in {:?}", begun.elapsed());
+    println!(
+        "8 workers shipped {shipped} times, never more than {most} at once per order, in {:?}",
+        begun.elapsed()
+    );
     ensure(most == 1 && shipped == 40)
 }
 
