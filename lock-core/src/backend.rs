@@ -50,6 +50,20 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// [`try_acquire`](Self::try_acquire) on the runtime of an async caller, to be polled there within a time limit, or
+    /// anywhere if the caller goes away. `None`: there is no shorter way than the background thread, or not now;
+    /// nothing was asked. Asked for only where a tokio runtime may be entered.
+    fn try_acquire_here(&self, request: &Request) -> Option<Answer<'static, Attempt>> {
+        let _ = request;
+        None
+    }
+
+    /// [`release`](Self::release) in the same way.
+    fn release_here(&self, lease: &Lease) -> Option<Answer<'static, bool>> {
+        let _ = lease;
+        None
+    }
+
     /// Makes the lease last at least `ttl` from now on, never shorter than it was to last anyway: two renewals may
     /// arrive in any order. `false`: it is not this owner's any more, nothing was changed.
     fn renew<'a>(&'a self, lease: &'a Lease, ttl: Ttl) -> Answer<'a, bool>;

@@ -94,7 +94,10 @@ impl Schedule {
             }
             due.push(first.remove());
         }
-        let next = list.due.first_key_value().map_or(Moment::NEVER, |(ticket, _)| ticket.0);
+        // A look that was planned stays so, though nothing may be due then any more: the next hold is due later than
+        // that in most cases, and must not wake the thread.
+        let planned = if list.looks > now { list.looks } else { Moment::NEVER };
+        let next = list.due.first_key_value().map_or(planned, |(ticket, _)| ticket.0.min(planned));
         list.looks = next;
         drop(list);
         due.iter().for_each(renew::begin);

@@ -92,7 +92,7 @@ async fn acquire(
     let looked = match caller {
         _ if backend.capabilities().immediate => search.look_here(),
         Caller::Blocking => search.look_blocking(),
-        Caller::Async => None,
+        Caller::Async => search.look_on_the_way().await,
     };
     match looked {
         Some(Ok(Some(guard))) => return Ok(guard),

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::{Caller, Taken, leased, timeout};
 use crate::{
-    backend::{Attempt, Backend, Fault, Request, Signal, Watch},
+    backend::{Answer, Attempt, Backend, Fault, Request, Signal, Watch},
     background,
     clock::Moment,
     error::{Error, Result},
@@ -19,7 +19,7 @@ use crate::{
     hold::give_back,
     lease::{Holder, Lease},
     lock::Options,
-    locker::{CALL_LIMIT, limited},
+    locker::{CALL_LIMIT, SHORT_LIMIT, limited},
     race::{Either, race},
     wait::{Patience, after_expiry, jitter},
 };
@@ -33,8 +33,11 @@ const LOST_ANNOUNCEMENT: Duration = Duration::from_secs(5);
 /// How often a lease is handed over inside the process at most, before other processes have their chance.
 const HAND_OVERS: u32 = 16;
 
-/// How often a request whose answer was lost is asked again; it is idempotent by owner.
+/// How often a first request whose answer was lost is asked again; it is idempotent by owner.
 const FAULTS_FORGIVEN: u32 = 2;
+
+/// How long to pause between tries at most, in quarters of the interval of retries.
+const LONGEST_PAUSE: u32 = 8;
 
 type Asked = JoinHandle<(Result<Attempt, Fault>, Moment)>;
 
@@ -49,17 +52,24 @@ pub(super) struct Search {
     caller: Caller,
     /// An attempt whose answer is still to come.
     asked: Option<Asked>,
+    /// The same, on the caller's runtime.
+    here: Option<Answer<'static, Attempt>>,
     /// An attempt whose answer will not come any more.
     doubtful: bool,
     waits: Waits,
     faults: u32,
+    /// Since when a store that has answered before does not.
+    trouble_since: Option<Instant>,
     holder: Option<Box<Holder>>,
     free_in: Option<Duration>,
 }
 
 /// What was done to wait.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact")]
 struct Waits {
+    /// The store has answered.
+    answered: bool,
     /// The backend was asked for announcements.
     watched: bool,
     /// The backend may have put the request in line.
@@ -85,9 +95,11 @@ impl Search {
             deadline,
             caller,
             asked: None,
+            here: None,
             doubtful: false,
             waits: Waits::default(),
             faults: 0,
+            trouble_since: None,
             holder: None,
             free_in: None,
         }
@@ -114,14 +126,23 @@ impl Search {
         }
     }
 
-    /// One attempt in the thread of a blocking caller. `None`: it is for the background thread.
-    pub(super) fn look_blocking(&mut self) -> Option<Result<Option<Guard>>> {
+    /// One attempt on the runtime of an async caller. `None`: it is for the background thread.
+    pub(super) async fn look_on_the_way(&mut self) -> Option<Result<Option<Guard>>> {
         let mut request = self.request.clone();
         request.reserve = self.reserve();
-        let queues = self.backend.capabilities().queues;
         let sent = Moment::now();
-        let answer = self.backend.try_acquire_blocking(&request, self.limit().min(self.call_limit()))?;
-        self.waits.in_line |= request.give_way && queues;
+        let asking = self.backend.try_acquire_here(&request)?;
+        self.waits.in_line |= request.give_way && self.backend.capabilities().queues;
+        let limit = self.limit().min(self.call_limit()).min(SHORT_LIMIT);
+        // Kept here, for whoever cleans up if the caller goes away meanwhile.
+        let asking = self.here.insert(asking);
+        let answer = limited(limit, asking).await;
+        self.here = None;
+        self.looked(answer, sent)
+    }
+
+    /// What came of an attempt outside of the background thread.
+    fn looked(&mut self, answer: Result<Attempt, Fault>, sent: Moment) -> Option<Result<Option<Guard>>> {
         match answer {
             Ok(attempt) => {
                 self.waits.looked = self.waits.in_line;
@@ -133,6 +154,17 @@ impl Search {
                 if error.is_retryable() { None } else { Some(Err(error)) }
             }
         }
+    }
+
+    /// One attempt in the thread of a blocking caller. `None`: it is for the background thread.
+    pub(super) fn look_blocking(&mut self) -> Option<Result<Option<Guard>>> {
+        let mut request = self.request.clone();
+        request.reserve = self.reserve();
+        let queues = self.backend.capabilities().queues;
+        let sent = Moment::now();
+        let answer = self.backend.try_acquire_blocking(&request, self.call_limit().min(SHORT_LIMIT))?;
+        self.waits.in_line |= request.give_way && queues;
+        self.looked(answer, sent)
     }
 
     /// Attempts until one is granted or the time to wait has passed. Runs on the background thread.
@@ -199,10 +231,19 @@ impl Search {
             };
             let (quick, late) = (begun.elapsed() < limit / 2, self.is_late());
             let error = self.failed(fault);
-            if !error.is_retryable() || !quick || late || self.faults > FAULTS_FORGIVEN {
+            let forgiven = if self.waits.answered {
+                // A store that worked comes back, or it is as good as gone.
+                let since = *self.trouble_since.get_or_insert(begun);
+                since.elapsed() < self.request.ttl.get().max(CALL_LIMIT)
+            } else {
+                quick && self.faults <= FAULTS_FORGIVEN
+            };
+            if !error.is_retryable() || late || !forgiven {
                 return Err(error);
             }
-            tokio::time::sleep(self.options.retry.jittered() / 4 * self.faults).await;
+            let pause = self.options.retry.jittered() / 4 * self.faults.min(LONGEST_PAUSE);
+            let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            tokio::time::sleep(left.map_or(pause, |left| left.min(pause))).await;
         }
     }
 
@@ -239,6 +280,8 @@ impl Search {
             Attempt::Granted(lease) => self.granted(lease, sent),
             Attempt::Held { holder, free_in } => {
                 self.faults = 0;
+                self.trouble_since = None;
+                self.waits.answered = true;
                 self.holder = holder;
                 self.free_in = free_in;
                 Ok(None)
@@ -326,18 +369,19 @@ impl Search {
 impl Drop for Search {
     fn drop(&mut self) {
         let Some(turn) = self.turn.take() else { return };
-        let (asked, doubtful) = (self.asked.take(), mem::take(&mut self.doubtful));
+        let (asked, here, doubtful) = (self.asked.take(), self.here.take(), mem::take(&mut self.doubtful));
         let watched = self.waits.watched || self.waits.in_line;
-        if asked.is_none() && !watched && !doubtful {
+        if asked.is_none() && here.is_none() && !watched && !doubtful {
             return;
         }
         let (backend, request) = (Arc::clone(&self.backend), self.request.clone());
         let cleaned = background::spawn(async move {
             // Held until all is cleaned up: whoever comes next must not be refused because of us.
             let _turn = turn;
-            let answer = match asked {
-                Some(asked) => asked.await.ok().map(|(answer, _)| answer),
-                None => None,
+            let answer = match (asked, here) {
+                (Some(asked), _) => asked.await.ok().map(|(answer, _)| answer),
+                (None, Some(here)) => Some(limited(CALL_LIMIT, here).await),
+                (None, None) => None,
             };
             if watched {
                 let _ = limited(CALL_LIMIT, backend.give_up(&request)).await;

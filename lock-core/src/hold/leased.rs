@@ -19,13 +19,13 @@ use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::{
     acquire::{Caller, check_ttl},
-    backend::{Backend, Fault, Mode},
+    backend::{Answer, Backend, Fault, Mode},
     background,
     clock::Moment,
     error::{Error, Result},
     lease::{Lease, Ttl},
     lock::{Options, Target},
-    locker::{CALL_LIMIT, limited},
+    locker::{CALL_LIMIT, SHORT_LIMIT, limited},
     park,
     queue::{Parcel, Turn},
     renew::{self, Loss},
@@ -63,9 +63,6 @@ pub(crate) enum Phase {
     Released,
     Lost,
 }
-
-/// The longest that a release may take in its caller's thread, before the background thread does it.
-const SHORT_LIMIT: Duration = Duration::from_secs(1);
 
 /// What [`Leased::deadline`] holds once somebody has seen it passed.
 const PASSED: u64 = 0;
@@ -299,10 +296,13 @@ impl Leased {
         let late = self.has_passed();
         let released = match self.finish_here(job, caller) {
             Ok(done) => done,
-            Err(job) => {
-                let job = background::spawn_before_exit(job)?;
-                job.await.unwrap_or_else(|crashed| Err(Fault::failed(crashed)))
-            }
+            Err(job) => match self.finish_on_the_way(job, caller).await {
+                Ok(done) => done,
+                Err(job) => {
+                    let job = background::spawn_before_exit(job)?;
+                    job.await.unwrap_or_else(|crashed| Err(Fault::failed(crashed)))
+                }
+            },
         };
         match released {
             Ok(true) if !late => Ok(()),
@@ -382,6 +382,30 @@ impl Leased {
         self.finish_inline(job)
     }
 
+    /// Releases on the runtime of an async caller where there is a way; gives the job back otherwise.
+    async fn finish_on_the_way<F>(
+        &self,
+        job: Pin<Box<F>>,
+        caller: Caller,
+    ) -> Result<Result<bool, Fault>, Pin<Box<F>>>
+    where
+        F: Future<Output = Result<bool, Fault>> + Send + 'static,
+    {
+        let here = if caller == Caller::Async { self.backend.release_here(&self.lease) } else { None };
+        let Some(here) = here else { return Err(job) };
+        let mut release = OnTheWay { here, job: Some(job) };
+        let answer = limited(SHORT_LIMIT, &mut release.here).await;
+        let job = release.job.take();
+        match (answer, job) {
+            (Err(fault), Some(job)) => {
+                self.doubtful.store(fault.may_have_executed(), Ordering::Release);
+                Err(job)
+            }
+            // Dropping the job leaves the turn.
+            (answer, _) => Ok(answer),
+        }
+    }
+
     /// Does a job of an immediate backend here and now; gives any other back.
     fn finish_inline<F>(&self, job: F) -> Result<Result<bool, Fault>, Pin<Box<F>>>
     where
@@ -434,6 +458,28 @@ impl Leased {
 
     fn lost_error(&self) -> Error {
         Error::Lost { key: self.lease.key.clone() }
+    }
+}
+
+/// A release on the runtime of its caller; dropped, it is done on the background thread.
+struct OnTheWay<F: Future<Output = Result<bool, Fault>> + Send + 'static> {
+    here: Answer<'static, bool>,
+    job: Option<Pin<Box<F>>>,
+}
+
+impl<F: Future<Output = Result<bool, Fault>> + Send + 'static> Drop for OnTheWay<F> {
+    fn drop(&mut self) {
+        let Some(job) = self.job.take() else { return };
+        let nothing: Answer<'static, bool> = Box::pin(async { Ok(false) });
+        let here = std::mem::replace(&mut self.here, nothing);
+        let done = background::spawn_before_exit(async move {
+            // What was sent is not to arrive after what comes next.
+            drop(limited(SHORT_LIMIT, here).await);
+            job.await
+        });
+        if let Err(error) = done {
+            tracing::warn!(%error, "release failed");
+        }
     }
 }
 

@@ -18,7 +18,15 @@ use redis::{
 };
 use tokio::sync::{Notify, mpsc};
 
-use super::{address::Address, checks, fault, names, pool::Pool, scripts::Scripts, waiters::Waiters};
+use super::{
+    address::Address,
+    checks, fault,
+    local::{Locals, Place},
+    names,
+    pool::Pool,
+    scripts::Scripts,
+    waiters::Waiters,
+};
 use crate::{
     backend::Fault,
     key::Key,
@@ -49,6 +57,7 @@ pub(super) struct Link {
     connecting: tokio::sync::Mutex<()>,
     pub(super) waiters: Waiters,
     pool: Pool,
+    locals: Arc<Locals>,
     /// An answer did not come in time.
     suspected: Arc<Notify>,
     warned: AtomicBool,
@@ -78,7 +87,8 @@ struct Failed {
 }
 
 impl Link {
-    pub(super) fn new(address: Address, client: Client, pool: Pool, channel: String) -> Arc<Self> {
+    /// `client` speaks RESP3, for pushes beside answers on one connection; `plain` need not.
+    pub(super) fn new(address: Address, client: Client, plain: Client, channel: String) -> Arc<Self> {
         Arc::new(Self {
             address,
             client,
@@ -87,7 +97,8 @@ impl Link {
             state: Mutex::default(),
             connecting: tokio::sync::Mutex::default(),
             waiters: Waiters::default(),
-            pool,
+            pool: Pool::new(plain.clone()),
+            locals: Locals::new(plain),
             suspected: Arc::default(),
             warned: AtomicBool::new(false),
         })
@@ -145,15 +156,37 @@ impl Link {
     /// Runs a script in the thread of a blocking caller; `None` if that has to be done on the background thread.
     pub(super) fn invoke_blocking<T: FromRedisValue>(
         &self,
+        up: &Up,
         invocation: &ScriptInvocation<'_>,
         limit: Duration,
     ) -> Option<Result<T, Fault>> {
-        let answer = self.pool.invoke(invocation, limit)?;
+        let answer = self.pool.invoke(invocation, limit, up.process)?;
         Some(answer.map_err(|error| {
             // The shared connection is to the same server: it has a look.
             self.suspected.notify_one();
             fault::of_a_request(&error, &self.address)
         }))
+    }
+
+    /// The connection on the runtime of an async caller, where there is one.
+    pub(super) fn here(&self, up: &Up) -> Option<(Place, MultiplexedConnection)> {
+        self.locals.get(up.process)
+    }
+
+    /// Runs a script on it.
+    pub(super) async fn invoke_here<T: FromRedisValue>(
+        &self,
+        (place, mut connection): (Place, MultiplexedConnection),
+        invocation: &ScriptInvocation<'_>,
+    ) -> Result<T, Fault> {
+        invocation.invoke_async(&mut connection).await.map_err(|error| {
+            if error.is_unrecoverable_error() || error.is_io_error() || checks::is_replica(&error) {
+                self.locals.remove(place);
+                // The shared connection is to the same server: it has a look.
+                self.suspected.notify_one();
+            }
+            fault::of_a_request(&error, &self.address)
+        })
     }
 
     /// The connection, if there is one.
@@ -253,6 +286,7 @@ impl Link {
         drop(state);
         if over.is_some() {
             self.pool.clear();
+            self.locals.clear();
             tracing::debug!(address = %self.address, "connection lost");
             self.waiters.wake_all();
         }

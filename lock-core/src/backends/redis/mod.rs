@@ -20,6 +20,7 @@ mod address;
 mod checks;
 mod fault;
 mod link;
+mod local;
 mod names;
 mod pool;
 mod reply;
@@ -31,10 +32,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use redis::{Client, ProtocolVersion, ScriptInvocation, Value};
 
 pub(crate) use self::address::Address;
-use self::{
-    link::{Link, Up},
-    pool::Pool,
-};
+use self::link::{Link, Up};
 use crate::{
     backend::{Answer, Attempt, Backend, Capabilities, Fault, Request, Watch},
     error::{Error, Result},
@@ -57,10 +55,13 @@ const KEPT: Duration = Duration::from_hours(1);
 /// let guard = locker.lock("report").acquire()?;
 /// # Ok::<(), lock_core::Error>(())
 /// ```
+///
+/// A clone is the same client.
+#[derive(Clone)]
 pub struct Redis {
     link: Arc<Link>,
     /// `pid host`, for the record.
-    whom: String,
+    whom: Arc<str>,
 }
 
 impl Redis {
@@ -77,11 +78,9 @@ impl Redis {
             let client = address.to_info(protocol).and_then(Client::open);
             client.map_err(|error| Error::config(format!("{address}: {error}")))
         };
-        let pool = Pool::new(client(ProtocolVersion::RESP2)?);
-        // Pushes beside answers, on one connection, come with RESP3.
-        let client = client(ProtocolVersion::RESP3)?;
+        let (speaking, plain) = (client(ProtocolVersion::RESP3)?, client(ProtocolVersion::RESP2)?);
         let channel = format!("lock:waiters:{}", Owner::random()?);
-        Ok(Self { link: Link::new(address, client, pool, channel), whom: whom() })
+        Ok(Self { link: Link::new(address, speaking, plain, channel), whom: whom().into() })
     }
 
     /// A client of its own of the server behind a URL; settings in its query are not for the backend.
@@ -119,10 +118,15 @@ impl Redis {
             .arg(millis(request.ttl.get()))
             .arg(millis(request.ttl.get() + KEPT))
             .arg(request.reserve.max(1))
-            .arg(&self.whom)
+            .arg(self.record(request))
             .arg(place)
             .arg(u8::from(known));
         script
+    }
+
+    /// What follows the last token in the record: ` reserved pid host owner`.
+    fn record(&self, request: &Request) -> String {
+        format!(" {} {} {}", request.reserve.max(1), self.whom, request.owner)
     }
 
     fn acquired(&self, answer: &Value, request: &Request) -> Result<Attempt, Fault> {
@@ -155,7 +159,7 @@ impl Redis {
             .arg(millis(request.ttl.get()))
             .arg(millis(request.ttl.get() + KEPT))
             .arg(request.reserve.max(1))
-            .arg(&self.whom);
+            .arg(&*self.whom);
         let answer: Value = self.link.invoke(&up, &script).await?;
         reply::attempt(&answer, request, self.link.address())
     }
@@ -234,16 +238,32 @@ impl Backend for Redis {
         Box::pin(self.acquire(request))
     }
 
+    fn try_acquire_here(&self, request: &Request) -> Option<Answer<'static, Attempt>> {
+        let up = self.link.is_up()?;
+        let here = self.link.here(&up)?;
+        let (redis, request) = (self.clone(), request.clone());
+        Some(Box::pin(async move {
+            let answer = redis.link.invoke_here(here, &redis.to_acquire(&up, &request)).await?;
+            redis.acquired(&answer, &request)
+        }))
+    }
+
+    fn release_here(&self, lease: &Lease) -> Option<Answer<'static, bool>> {
+        let here = self.link.here(&self.link.is_up()?)?;
+        let (redis, lease) = (self.clone(), lease.clone());
+        Some(Box::pin(async move { redis.link.invoke_here(here, &redis.to_release(&lease)).await }))
+    }
+
     fn try_acquire_blocking(&self, request: &Request, limit: Duration) -> Option<Result<Attempt, Fault>> {
         // The shared connection is made first: what is checked there holds for these.
         let up = self.link.is_up()?;
-        let answer = self.link.invoke_blocking(&self.to_acquire(&up, request), limit)?;
+        let answer = self.link.invoke_blocking(&up, &self.to_acquire(&up, request), limit)?;
         Some(answer.and_then(|answer: Value| self.acquired(&answer, request)))
     }
 
     fn release_blocking(&self, lease: &Lease, limit: Duration) -> Option<Result<bool, Fault>> {
-        self.link.is_up()?;
-        self.link.invoke_blocking(&self.to_release(lease), limit)
+        let up = self.link.is_up()?;
+        self.link.invoke_blocking(&up, &self.to_release(lease), limit)
     }
 
     fn renew<'a>(&'a self, lease: &'a Lease, ttl: Ttl) -> Answer<'a, bool> {
