@@ -9,7 +9,7 @@ use lock::{Guard, Lock};
 use lock_core::conformance::Side;
 use tests::{report, servers::RedisServer};
 
-use crate::scene::{LONG, SIDES, Scene, acquire, ms, release, running_since};
+use crate::scene::{LONG, SIDES, Scene, acquire, ms, ratio, release, running_since};
 
 /// Reads that have nothing to do with locks: heartbeats, and our own looks at the server, of two reads each.
 const OTHER: u64 = 20;
@@ -71,7 +71,7 @@ fn dropped_and_acquired_again_takes_two_round_trips() {
 }
 
 /// Callers who wait in this process for a lock that is held elsewhere, and what that costs the server in a second.
-fn waited_for(scene: &Scene, waiters: usize) -> u64 {
+fn waited_for(scene: &Scene, waiters: u32) -> u64 {
     let held = scene.far().lock("k").acquire().unwrap();
     let lock = scene.far().lock("k");
     let mut calls = 0;
@@ -93,7 +93,7 @@ fn waited_for(scene: &Scene, waiters: usize) -> u64 {
 }
 
 /// So many tasks of one thread that each hold the lock once; `meanwhile` is called when they have begun.
-fn in_tasks(count: usize, lock: &Lock, held: impl Fn(&Guard) + Sync, meanwhile: impl FnOnce()) {
+fn in_tasks(count: u32, lock: &Lock, held: impl Fn(&Guard) + Sync, meanwhile: impl FnOnce()) {
     thread::scope(|scope| {
         scope.spawn(|| {
             let executor = smol::LocalExecutor::new();
@@ -129,7 +129,7 @@ fn any_number_of_waiters_in_a_process_costs_what_one_costs() {
 fn two_hundred_waiters_cost_no_more_per_section_than_sixteen() {
     let scene = Scene::new(LONG);
     let mut per_section = Vec::new();
-    for waiters in [16, 200] {
+    for waiters in [16_u32, 200] {
         let lock = scene.far().lock("k");
         let first = lock.acquire().unwrap();
         scene.server.forget_calls();
@@ -142,7 +142,7 @@ fn two_hundred_waiters_cost_no_more_per_section_than_sixteen() {
             first.release().unwrap();
         });
         let calls = scene.server.command_calls("evalsha");
-        per_section.push(f64::from(u32::try_from(calls).unwrap()) / waiters as f64);
+        per_section.push(ratio(calls, u64::from(waiters)));
     }
     report(&format!(
         "redis: {:.2} requests a section for 16 waiters, {:.2} for 200",

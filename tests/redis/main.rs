@@ -5,8 +5,11 @@
 mod access;
 mod busy;
 mod cost;
+mod faults;
 mod fencing;
 mod full;
+mod holders;
 mod scene;
+mod shares;
 mod stored;
 mod waiting;

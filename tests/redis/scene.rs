@@ -134,6 +134,11 @@ pub(crate) fn release(guard: &Guard, side: Side) -> lock::Result<()> {
 
 pub(crate) const SIDES: [Side; 2] = [Side::Blocking, Side::Async];
 
+/// The two kinds of callers, in turn.
+pub(crate) fn side(round: u32) -> Side {
+    SIDES[round as usize % 2]
+}
+
 /// Whether it becomes true within some time.
 pub(crate) fn eventually(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let begin = Instant::now();
@@ -146,6 +151,11 @@ pub(crate) fn eventually(limit: Duration, mut condition: impl FnMut() -> bool) -
         }
         thread::sleep(ms(1));
     }
+}
+
+/// One count by another.
+pub(crate) fn ratio(count: u64, by: u64) -> f64 {
+    f64::from(u32::try_from(count).unwrap()) / f64::from(u32::try_from(by).unwrap())
 }
 
 /// The time since `begin`, less what the machine kept us from running.

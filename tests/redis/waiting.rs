@@ -5,18 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lock_core::conformance::{Peer, Side, pulse};
+use lock_core::conformance::{Peer, pulse};
 use tests::report;
 
-use crate::scene::{
-    FREED, LONG, LOOK, SIDES, Scene, acquire, eventually, kill, ms, release, running_since, stop,
-};
+use crate::scene::{FREED, LONG, LOOK, SIDES, Scene, acquire, eventually, kill, ms, release, side, stop};
 
 const TIMES: u32 = 50;
-
-fn side(round: u32) -> Side {
-    if round.is_multiple_of(2) { Side::Blocking } else { Side::Async }
-}
 
 /// A holder, so many processes in line after it, and one more waiter, who is to have the lock soon after `befall` has
 /// happened to those before him and the holder has released it. Returns how long that took him, each time, in order.
@@ -196,111 +190,4 @@ fn a_waiter_whose_connection_is_cut_stands_in_line_again() {
     let (_, worst) = show("waiters cut off", &stalls);
     assert!(worst <= FREED, "{stalls:?}");
     assert!(eventually(LONG, || scene.in_line("k") == 0));
-}
-
-#[test]
-fn a_killed_holder_is_followed_when_its_time_is_over() {
-    let ttl = ms(300);
-    let scene = Scene::new(ttl);
-    let locker = scene.far();
-    let worst = (0..TIMES).map(|round| {
-        let lock = locker.lock("k").wait(LONG);
-        let mut victim = scene.peer(side(round));
-        let token = smol::block_on(victim.hold("g", "k", &[]));
-        thread::scope(|scope| {
-            let waiter = scope.spawn(move || {
-                let guard = acquire(&lock, side(round)).unwrap();
-                (Instant::now(), guard)
-            });
-            scene.wait_in_line("k", 1);
-            let begin = Instant::now();
-            victim.kill();
-            let (had, guard) = waiter.join().unwrap();
-            assert!(guard.fencing_token() > token);
-            (had - begin).saturating_sub(pulse::stalled_since(begin))
-        })
-    });
-    let worst = worst.max().unwrap();
-    report(&format!("redis: {TIMES} holders killed, ttl {ttl:?}, worst re-acquire {worst:?}"));
-    assert!(worst <= ttl + FREED, "{worst:?}");
-}
-
-#[test]
-fn a_foreign_holder_that_tells_nobody_is_noticed_within_retry() {
-    let mut scene = Scene::new(LONG);
-    let retry = ms(100);
-    scene.settings.retry = Some(retry);
-    let locker = scene.far();
-    let worst = (0..20).map(|round| {
-        assert_eq!(scene.server.ask(&["SET", "lock:k", "theirs", "NX", "PX", "30000"]).text(), "OK");
-        let lock = locker.lock("k").wait(LONG);
-        thread::scope(|scope| {
-            let waiter = scope.spawn(move || {
-                let guard = acquire(&lock, side(round)).unwrap();
-                (Instant::now(), guard)
-            });
-            thread::sleep(retry * 2);
-            assert!(!waiter.is_finished());
-            let begin = Instant::now();
-            scene.server.ask(&["DEL", "lock:k"]);
-            let (had, guard) = waiter.join().unwrap();
-            guard.release().unwrap();
-            (had - begin).saturating_sub(pulse::stalled_since(begin))
-        })
-    });
-    let worst = worst.max().unwrap();
-    report(&format!(
-        "redis: 20 foreign holders gone without a word, noticed after {worst:?} at worst, retry {retry:?}"
-    ));
-    assert!(worst <= retry * 5 / 4 + ms(50), "{worst:?}");
-}
-
-#[test]
-fn a_foreign_holder_whose_time_is_over_is_followed_at_once() {
-    let mut scene = Scene::new(LONG);
-    scene.settings.retry = Some(LONG);
-    let locker = scene.far();
-    for side in SIDES {
-        scene.server.ask(&["SET", "lock:k", "theirs", "NX", "PX", "300"]);
-        let begin = Instant::now();
-        acquire(&locker.lock("k").wait(LONG), side).unwrap().release().unwrap();
-        assert!(running_since(begin) <= ms(300) + LOOK, "{:?}", begin.elapsed());
-    }
-}
-
-#[test]
-fn greedy_workers_of_several_processes_get_equal_shares() {
-    const SECONDS: u64 = 3;
-    let scene = Scene::new(LONG);
-    let mut crowds: Vec<Peer> = (0..4).map(|round| scene.crowd(side(round))).collect();
-    let history = scene.journal.path().to_str().unwrap();
-    for crowd in &mut crowds {
-        crowd.tell(&["work", "k", history, "4", "1000"]);
-    }
-    thread::sleep(ms(300));
-    scene.server.forget_calls();
-    let begin = scene.journal.history().holds.len();
-    thread::sleep(Duration::from_secs(SECONDS));
-    let (sections, calls) =
-        (scene.journal.history().holds.len() - begin, scene.server.command_calls("evalsha"));
-    let mut counts: Vec<u32> = Vec::new();
-    // All are told before any is heard: they stop at about the same time.
-    crowds.iter_mut().for_each(|crowd| crowd.tell(&["stop"]));
-    for crowd in &mut crowds {
-        let answer: Vec<u32> =
-            smol::block_on(crowd.answer()).iter().map(|count| count.parse().unwrap()).collect();
-        let (failed, each) = answer.split_last().unwrap();
-        assert_eq!(*failed, 0);
-        counts.extend(each);
-    }
-    let mean = f64::from(counts.iter().sum::<u32>()) / 16.0;
-    let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
-    let commands = calls as f64 / sections as f64;
-    report(&format!(
-        "redis: 16 greedy workers of 4 processes: {sections} sections in {SECONDS} s, {commands:.2} requests each; \
-         {least} to {most} for a mean of {mean:.0}"
-    ));
-    scene.journal.history().assert_right();
-    assert!(f64::from(*least) >= mean * 0.8 && f64::from(*most) <= mean * 1.2, "{counts:?}");
-    assert!(commands <= 1.0, "{commands:.2} requests a section");
 }
