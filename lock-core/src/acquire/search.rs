@@ -27,7 +27,8 @@ use crate::{
 /// How much longer than the time to wait the last attempt, begun in time, may take to be answered.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
-/// How often to look though announcements are watched for: they should not get lost, and if one does, this is the harm.
+/// How often to look though announcements are watched for: they should not get lost, and if one does, this is the harm,
+/// or a ttl if that is shorter.
 const LOST_ANNOUNCEMENT: Duration = Duration::from_secs(5);
 
 /// How often a lease is handed over inside the process at most, before other processes have their chance.
@@ -316,7 +317,8 @@ impl Search {
         let pause = match watch {
             // Whoever waits for hours should not hang on a single announcement.
             Some(_) if !self.is_foreign() => {
-                Some(free.unwrap_or(Duration::MAX).min(LOST_ANNOUNCEMENT.mul_f64(jitter())))
+                let at_most = LOST_ANNOUNCEMENT.min(self.request.ttl.get()).mul_f64(jitter());
+                Some(free.unwrap_or(Duration::MAX).min(at_most))
             }
             // Nobody will tell: look often, and not later than the moment at which it will be free.
             _ => Some(free.unwrap_or(Duration::MAX).min(self.options.retry.jittered())),
