@@ -9,6 +9,7 @@ mod faults;
 mod fencing;
 mod full;
 mod holders;
+mod mixed_fleet;
 mod scene;
 mod shares;
 mod stored;
