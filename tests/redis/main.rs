@@ -4,6 +4,7 @@
 
 mod access;
 mod busy;
+mod connections;
 mod cost;
 mod faults;
 mod fencing;
