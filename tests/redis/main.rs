@@ -14,4 +14,5 @@ mod mixed_fleet;
 mod scene;
 mod shares;
 mod stored;
+mod tls;
 mod waiting;
