@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::{clock::Moment, error::Error, key::Key};
+use crate::{clock::Moment, error::Error, key::Key, randomness};
 
 /// A number that grows with every grant of a key.
 ///
@@ -41,16 +41,14 @@ impl Owner {
     /// The longest owner that can be chosen, in bytes.
     const LONGEST: usize = 255;
 
-    /// A new owner: 128 bits from the operating system.
+    /// A new owner: 128 random bits from the operating system, and the time.
     ///
     /// # Errors
     /// [`Error::Config`] if the operating system has no randomness to give.
     pub fn random() -> Result<Self, Error> {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).map_err(|error| {
-            Error::config(format!("no random numbers from the operating system: {error}"))
-        })?;
-        Ok(Self::from_bits(u128::from_be_bytes(bytes)))
+        randomness::bits()
+            .map(Self::from_bits)
+            .map_err(|error| Error::config(format!("no random numbers from the operating system: {error}")))
     }
 
     pub(crate) const fn from_bits(bits: u128) -> Self {

@@ -42,6 +42,7 @@ mod locker;
 mod park;
 mod queue;
 mod race;
+mod randomness;
 mod renew;
 mod scope;
 mod shared;
