@@ -44,6 +44,7 @@ mod queue;
 mod race;
 mod randomness;
 mod renew;
+mod schedule;
 mod scope;
 mod shared;
 mod signal;
