@@ -16,7 +16,7 @@ impl Lock {
     /// Whether anybody holds it now. By the time you read the answer it may have changed.
     ///
     /// # Errors
-    /// [`Error::Backend`] if the store does not answer.
+    /// [`Error::Backend`](crate::Error::Backend) if the store does not answer.
     pub fn is_locked(&self) -> Result<bool> {
         Ok(self.holder()?.is_some())
     }
@@ -32,7 +32,7 @@ impl Lock {
     /// Who holds it now.
     ///
     /// # Errors
-    /// [`Error::Backend`] if the store does not answer.
+    /// [`Error::Backend`](crate::Error::Backend) if the store does not answer.
     pub fn holder(&self) -> Result<Option<Holder>> {
         park::block_on(self.holder_async())
     }
@@ -59,7 +59,7 @@ impl Lock {
     /// `false`: nobody held it.
     ///
     /// # Errors
-    /// [`Error::Backend`] if the store does not answer.
+    /// [`Error::Backend`](crate::Error::Backend) if the store does not answer.
     pub fn force_release(&self) -> Result<bool> {
         park::block_on(self.force_release_async())
     }
