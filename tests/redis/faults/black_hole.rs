@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Figures, assert_is_about_the_store, for_both_sides, free_again, told_of_loss, warm_up};
+use super::{
+    Figures, again, assert_is_about_the_store, for_both_sides, free_again, hold, told_of_loss, warm_up,
+};
 use crate::scene::{FREED, LONG, TELLING, acquire, ms, release, running_since};
 
 const TTL: Duration = ms(600);
@@ -38,12 +40,10 @@ fn a_black_hole_longer_than_the_ttl_is_a_loss_and_leaves_nothing() {
             assert!(successor.is_held(), "taken by one who had lost it");
             scene.journal.releasing(&successor);
             release(&successor, side).unwrap();
-            let begin = Instant::now();
-            let again = acquire(&near.lock("k").wait(LONG), side).unwrap();
-            let took = running_since(begin);
+            let (guard, took) = again(&near.lock("k"), side);
             assert!(took <= BACK, "had again {took:?} after the hole");
             figures.reacquired(took);
-            release(&again, side).unwrap();
+            hold(scene, &guard, |guard| release(guard, side)).unwrap();
         }
         figures
     });
@@ -64,9 +64,8 @@ fn an_acquire_in_a_black_hole_is_an_error_in_time_and_leaves_nothing() {
             assert!(took <= ms(300) + ms(1150), "told after {took:?}");
             figures.reacquired(free_again(scene, "k", FREED));
             scene.proxy.pass();
-            let begin = Instant::now();
-            release(&acquire(&lock.clone().wait(LONG), side).unwrap(), side).unwrap();
-            let took = running_since(begin);
+            let (guard, took) = again(&lock, side);
+            hold(scene, &guard, |guard| release(guard, side)).unwrap();
             assert!(took <= BACK, "had again {took:?} after the hole");
             figures.reacquired(took);
         }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Figures, assert_is_about_the_store, for_both_sides, free_again, hold, warm_up};
+use super::{Figures, again, assert_is_about_the_store, for_both_sides, free_again, hold, warm_up};
 use crate::scene::{FREED, LONG, TELLING, acquire, eventually, lost_within, ms, release, running_since};
 
 const TTL: Duration = ms(600);
@@ -23,10 +23,8 @@ fn a_lost_reply_to_an_acquire_leaves_nothing_and_locks_nobody_out() {
             figures.faults += 1;
             assert_eq!(scene.proxy.sprung(), u64::from(round) + 1);
             figures.reacquired(free_again(scene, "k", TTL + FREED));
-            let begin = Instant::now();
-            let again = acquire(&lock.clone().wait(LONG), side).unwrap();
-            hold(scene, &again, |guard| release(guard, side)).unwrap();
-            let took = running_since(begin);
+            let (guard, took) = again(&lock, side);
+            hold(scene, &guard, |guard| release(guard, side)).unwrap();
             assert!(took <= Duration::from_secs(2), "locked out by oneself for {took:?}");
             figures.reacquired(took);
         }
@@ -41,7 +39,8 @@ fn a_lost_reply_to_a_release_is_a_release() {
         let lock = near.lock("k").wait(LONG);
         warm_up(&lock, side);
         for round in 0..ROUNDS {
-            let guard = acquire(&lock, side).unwrap();
+            let (guard, took) = again(&lock, side);
+            assert!(took <= Duration::from_secs(2), "locked out by oneself for {took:?}");
             scene.journal.acquired(&guard);
             scene.journal.releasing(&guard);
             scene.proxy.lose_next_reply();

@@ -16,7 +16,7 @@ use lock::{Error, Guard, Lock};
 use lock_core::conformance::Side;
 use tests::{history::History, report};
 
-use crate::scene::{SIDES, Scene, acquire, lost_within, ms, release, running_since};
+use crate::scene::{LONG, SIDES, Scene, acquire, lost_within, ms, release, running_since};
 
 /// What came of faults of a kind.
 #[derive(Debug, Default)]
@@ -92,6 +92,19 @@ fn free_again(scene: &Scene, key: &str, within: Duration) -> Duration {
 fn warm_up(lock: &Lock, side: Side) {
     for _ in 0..3 {
         release(&acquire(lock, side).unwrap(), side).unwrap();
+    }
+}
+
+/// Has the lock by a client that was cut off, at whatever call; returns how long it took. A call that finds its
+/// connection dead may say so.
+fn again(lock: &Lock, side: Side) -> (Guard, Duration) {
+    let begin = Instant::now();
+    loop {
+        match acquire(&lock.clone().wait(LONG), side) {
+            Ok(guard) => return (guard, running_since(begin)),
+            Err(error) => assert_is_about_the_store(&error),
+        }
+        assert!(begin.elapsed() < LONG, "never again");
     }
 }
 
