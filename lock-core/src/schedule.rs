@@ -4,12 +4,7 @@
 //! acts on it; a hold that is told to be due after its end finds that it has ended. The thread is woken only for what
 //! is due before it would look anyway, so that a lock that is released at once costs it nothing.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use tokio::sync::Notify;
 
@@ -18,7 +13,7 @@ use crate::{
     hold::Leased,
     renew,
     signal::{Signal, Waiting},
-    sync,
+    sync::{self, Mutex},
 };
 
 /// Sleeps stand still while the machine is suspended, leases do not: so they are looked at again this soon afterwards.

@@ -9,6 +9,7 @@ mod cost;
 mod faults;
 mod fencing;
 mod full;
+mod handover;
 mod holders;
 mod mixed_fleet;
 mod scene;

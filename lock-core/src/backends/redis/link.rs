@@ -6,7 +6,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, Weak,
+        Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -33,7 +33,7 @@ use crate::{
     key::Key,
     lease::{Holder, Owner},
     race::{Either, race},
-    sync,
+    sync::{self, Mutex},
 };
 
 /// How long making a connection may take.

@@ -3,11 +3,11 @@
 //! A few at most. Who finds none idle goes through the background thread, whose one connection serves a crowd with fewer
 //! system calls.
 
-use std::{sync::Mutex, time::Duration};
+use std::time::Duration;
 
 use redis::{Client, Connection, FromRedisValue, RedisError, ScriptInvocation};
 
-use crate::sync;
+use crate::sync::{self, Mutex};
 
 /// More than this, and the shared connection is the better way.
 const MOST: usize = 8;

@@ -4,11 +4,7 @@
 //! connection breaks. A mailbox is therefore set up before the server can know of the waiter, keeps what comes, and
 //! is woken when messages may have been lost.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::sync::Notify;
 
@@ -16,7 +12,7 @@ use crate::{
     backend::{BoxFuture, Request, Signal, Watch},
     key::Key,
     lease::Owner,
-    sync,
+    sync::{self, Mutex},
 };
 
 /// The mailboxes of all who wait.
