@@ -1,6 +1,7 @@
 //! Connections and servers end with those who use them.
 
 use std::{
+    fs,
     io::{BufRead, BufReader},
     path::Path,
     process::{Command, Stdio},
@@ -60,7 +61,8 @@ fn a_server_ends_with_the_process_that_started_it() {
         let mut process = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let server = format!("/proc/{}", line.trim());
+        let (server, directory) = line.trim().split_once('\t').unwrap();
+        let server = format!("/proc/{server}");
         assert!(Path::new(&server).exists());
         if killed {
             process.kill().unwrap();
@@ -69,5 +71,7 @@ fn a_server_ends_with_the_process_that_started_it() {
         }
         assert!(!process.wait().unwrap().success());
         assert!(eventually(LONG, || !Path::new(&server).exists()), "killed: {killed}");
+        // Who is killed cleans nothing up.
+        assert_eq!(fs::remove_dir_all(directory).is_ok(), killed);
     }
 }

@@ -24,10 +24,10 @@ fn main() {
     }
 }
 
-/// Tells the process id of a server of its own, and ends by a panic when its input does.
+/// Tells the process id of a server of its own and its directory, and ends by a panic when its input does.
 fn keep_a_server() {
     let server = RedisServer::start();
-    println!("{}", server.number("server", "process_id"));
+    println!("{}\t{}", server.number("server", "process_id"), server.directory().display());
     std::io::stdin().lines().for_each(drop);
     panic!("on purpose, {}", server.url());
 }

@@ -3,6 +3,8 @@
 
 mod redis;
 mod resp;
+#[cfg(test)]
+mod tests;
 
 use std::{
     hash::{BuildHasher, RandomState},
