@@ -1,13 +1,17 @@
 //! What a guard has in its hands: a turn of this process's queue, or a lease of a backend.
 
+mod hand_over;
 mod in_process;
 mod leased;
+mod release;
 
 use std::{sync::Arc, time::Duration};
 
 pub(crate) use self::{
+    hand_over::Kept,
     in_process::InProcess,
-    leased::{Kept, Leased, Phase, give_back, give_back_again},
+    leased::{Leased, Phase},
+    release::{give_back, give_back_again},
 };
 use crate::{
     acquire::Caller,
