@@ -12,15 +12,14 @@ pub(super) fn of_a_request(error: &RedisError, address: &Address) -> Fault {
         return fault.maybe_executed().permanent();
     }
     match error.kind() {
-        ErrorKind::Server(kind) => match kind {
-            // Refused before anything was done.
+        // Refused before anything was done.
+        ErrorKind::Server(
             ServerErrorKind::BusyLoading
             | ServerErrorKind::MasterDown
             | ServerErrorKind::ClusterDown
             | ServerErrorKind::TryAgain
-            | ServerErrorKind::ReadOnly => fault,
-            _ => fault.maybe_executed(),
-        },
+            | ServerErrorKind::ReadOnly,
+        ) => fault,
         ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig => fault.permanent(),
         ErrorKind::Extension if matches!(error.code(), Some("BUSY" | "OOM")) => fault,
         ErrorKind::Extension if error.code() == Some("NOAUTH") => fault.permanent(),

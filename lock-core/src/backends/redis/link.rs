@@ -6,43 +6,27 @@
 
 use std::{
     sync::{
-        Arc, Weak,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use redis::{
-    AsyncConnectionConfig, Client, FromRedisValue, PushInfo, PushKind, RedisError, ScriptInvocation,
-    aio::MultiplexedConnection,
-};
+use redis::{AsyncConnectionConfig, Client, PushInfo, RedisError, aio::MultiplexedConnection};
 use tokio::sync::{Notify, mpsc};
 
 use super::{
-    address::Address,
-    checks, fault,
-    local::{Locals, Place},
-    names,
-    pool::Pool,
-    reply,
-    scripts::Scripts,
-    waiters::Waiters,
+    address::Address, checks, fault, local::Locals, pool::Pool, pushes, scripts::Scripts, waiters::Waiters,
 };
 use crate::{
     backend::Fault,
-    key::Key,
-    lease::{Holder, Owner},
-    race::{Either, race},
-    signal::{Signal, Waiting},
+    lease::Owner,
+    signal::Signal,
     sync::{self, Mutex},
 };
 
 /// How long making a connection may take.
 const CONNECTING: Duration = Duration::from_secs(2);
-/// How often a connection is asked whether it is still alive.
-const HEARTBEAT: Duration = Duration::from_secs(5);
-/// How long the answer to that may take.
-const ALIVE_WITHIN: Duration = Duration::from_secs(1);
 /// How long a failure to connect counts for all who come, at first and at most.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
@@ -50,19 +34,19 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_m
 const UNDER_WAY: usize = 1024;
 
 pub(super) struct Link {
-    address: Address,
+    pub(super) address: Address,
     client: Client,
     /// Where the server tells this process of locks that were passed on to it, but for the process's number.
     channel: String,
     pub(super) scripts: Scripts,
     state: Mutex<State>,
     pub(super) waiters: Waiters,
-    pool: Pool,
-    locals: Arc<Locals>,
+    pub(super) pool: Pool,
+    pub(super) locals: Arc<Locals>,
     /// An answer did not come in time.
-    suspected: Arc<Notify>,
+    pub(super) suspected: Arc<Notify>,
     warned: AtomicBool,
-    noted: AtomicBool,
+    pub(super) noted: AtomicBool,
 }
 
 #[derive(Default)]
@@ -78,11 +62,11 @@ struct State {
 /// A connection, and what was learnt when it was made.
 #[derive(Clone)]
 pub(super) struct Up {
-    number: u64,
-    process: u32,
-    connection: MultiplexedConnection,
+    pub(super) number: u64,
+    pub(super) process: u32,
+    pub(super) connection: MultiplexedConnection,
     /// Fires when it is given up: whatever still waits for an answer then has waited for long enough.
-    ended: Arc<Signal>,
+    pub(super) ended: Arc<Signal>,
     /// Where this process listens, and how soon it claims what is passed on to it; `None`: it cannot be told.
     told: Option<Told>,
 }
@@ -133,101 +117,6 @@ impl Link {
         &self.address
     }
 
-    /// Leaves the line, and gives back what was passed on to this owner and not claimed.
-    pub(super) async fn give_up(&self, up: &Up, key: &Key, owner: &Owner, place: &str) -> Result<(), Fault> {
-        let mut script = self.scripts.give_up.prepare_invoke();
-        script.key(&names::all(key)[..]).arg(owner.to_string()).arg(place);
-        self.invoke(up, &script).await
-    }
-
-    /// Says once that a key is something else than a lock: whoever waits for it may wait for ever.
-    pub(super) fn note(&self, key: &Key, holder: Option<&Holder>) {
-        let foreign = holder.is_some_and(|holder| holder.owner == reply::not_a_lock());
-        if foreign && !self.noted.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                address = %self.address,
-                %key,
-                "the key is of a foreign type and no lock; it counts as held, and is left alone"
-            );
-        }
-    }
-
-    /// Runs a script.
-    pub(super) async fn invoke<T: FromRedisValue>(
-        &self,
-        up: &Up,
-        invocation: &ScriptInvocation<'_>,
-    ) -> Result<T, Fault> {
-        let mut connection = up.connection.clone();
-        self.follow(up, invocation.invoke_async(&mut connection)).await
-    }
-
-    /// Sends commands.
-    pub(super) async fn query<T: FromRedisValue>(&self, up: &Up, command: &redis::Cmd) -> Result<T, Fault> {
-        let mut connection = up.connection.clone();
-        self.follow(up, command.query_async(&mut connection)).await
-    }
-
-    async fn follow<T>(
-        &self,
-        up: &Up,
-        request: impl Future<Output = Result<T, RedisError>>,
-    ) -> Result<T, Fault> {
-        let unanswered = Unanswered(Some((self, None)));
-        let answer = race(request, Waiting::new(Arc::clone(&up.ended))).await;
-        unanswered.answered();
-        let Either::First(answer) = answer else {
-            let told =
-                format!("{}: the connection was given up, as the server does not answer on it", self.address);
-            return Err(Fault::failed(told).maybe_executed());
-        };
-        answer.map_err(|error| {
-            if error.is_unrecoverable_error() || error.is_io_error() || checks::is_replica(&error) {
-                self.down(up.number);
-            }
-            fault::of_a_request(&error, &self.address)
-        })
-    }
-
-    /// Runs a script in the thread of a blocking caller; `None` if that has to be done on the background thread.
-    pub(super) fn invoke_blocking<T: FromRedisValue>(
-        &self,
-        up: &Up,
-        invocation: &ScriptInvocation<'_>,
-        limit: Duration,
-    ) -> Option<Result<T, Fault>> {
-        let answer = self.pool.invoke(invocation, limit, up.process)?;
-        Some(answer.map_err(|error| {
-            // The shared connection is to the same server: it has a look.
-            self.suspected.notify_one();
-            fault::of_a_request(&error, &self.address)
-        }))
-    }
-
-    /// The connection on the runtime of an async caller, where there is one.
-    pub(super) fn here(&self, up: &Up) -> Option<(Place, MultiplexedConnection)> {
-        self.locals.get(up.process)
-    }
-
-    /// Runs a script on it.
-    pub(super) async fn invoke_here<T: FromRedisValue>(
-        &self,
-        (place, mut connection): (Place, MultiplexedConnection),
-        invocation: &ScriptInvocation<'_>,
-    ) -> Result<T, Fault> {
-        let unanswered = Unanswered(Some((self, Some(place))));
-        let answer = invocation.invoke_async(&mut connection).await;
-        unanswered.answered();
-        answer.map_err(|error| {
-            if error.is_unrecoverable_error() || error.is_io_error() || checks::is_replica(&error) {
-                self.locals.remove(place);
-                // The shared connection is to the same server: it has a look.
-                self.suspected.notify_one();
-            }
-            fault::of_a_request(&error, &self.address)
-        })
-    }
-
     /// The connection, if there is one.
     pub(super) fn is_up(&self) -> Option<Up> {
         self.known().ok().flatten()
@@ -262,7 +151,7 @@ impl Link {
                 drop(state);
                 // Whoever waited on the last connection may have missed something since.
                 self.waiters.wake_all();
-                drop(tokio::spawn(attend(Arc::downgrade(self), up.clone(), pushes)));
+                drop(tokio::spawn(pushes::attend(Arc::downgrade(self), up.clone(), pushes)));
                 Ok(up)
             }
             Err(fault) => {
@@ -332,7 +221,7 @@ impl Link {
     }
 
     /// The connection of this number is of no use any more.
-    fn down(&self, number: u64) {
+    pub(super) fn down(&self, number: u64) {
         let mut state = sync::lock(&self.state);
         let over =
             if state.up.as_ref().is_some_and(|up| up.number == number) { state.up.take() } else { None };
@@ -350,73 +239,4 @@ impl Link {
 /// Long enough for an answer on a busy day, short enough for a waiter that died just then not to be waited for.
 fn claims_within(round_trip: Duration) -> Duration {
     (round_trip * 20).clamp(Duration::from_millis(50), Duration::from_secs(2))
-}
-
-/// Tells waiters what the server says, and ends the connection when it does not answer any more.
-async fn attend(link: Weak<Link>, up: Up, mut pushes: mpsc::UnboundedReceiver<PushInfo>) {
-    let Some(suspected) = link.upgrade().map(|link| Arc::clone(&link.suspected)) else { return };
-    let number = up.number;
-    loop {
-        let beat = tokio::time::timeout(HEARTBEAT, suspected.notified());
-        match race(pushes.recv(), beat).await {
-            Either::First(Some(push)) => {
-                let Some(link) = link.upgrade() else { return };
-                match push.kind {
-                    PushKind::Disconnection => return link.down(number),
-                    PushKind::Message => link.told(&up, &push),
-                    _ => {}
-                }
-            }
-            Either::First(None) => {
-                let Some(link) = link.upgrade() else { return };
-                return link.down(number);
-            }
-            Either::Second(_) => {
-                let mut connection = up.connection.clone();
-                let command = redis::cmd("PING");
-                let ping = command.query_async::<redis::Value>(&mut connection);
-                let alive = tokio::time::timeout(ALIVE_WITHIN, ping).await;
-                let Some(link) = link.upgrade() else { return };
-                match alive {
-                    Ok(Ok(_)) => {}
-                    // A server that is busy or loading is alive.
-                    Ok(Err(error)) if !error.is_unrecoverable_error() && !error.is_io_error() => {}
-                    Ok(Err(_)) | Err(_) => return link.down(number),
-                }
-            }
-        }
-    }
-}
-
-impl Link {
-    fn told(self: &Arc<Self>, up: &Up, push: &PushInfo) {
-        let message = push.data.last().and_then(|value| String::from_redis_value_ref(value).ok());
-        let Some((key, owner)) = message.and_then(|message| self.waiters.deliver(&message)) else { return };
-        let (link, up) = (Arc::clone(self), up.clone());
-        drop(tokio::spawn(async move {
-            if let Err(error) = link.give_up(&up, &key, &owner, "").await {
-                tracing::debug!(%key, %error, "could not give a lock back that came too late");
-            }
-        }));
-    }
-}
-
-/// A request whose answer is still to come; dropped before, its connection is looked at.
-struct Unanswered<'a>(Option<(&'a Link, Option<Place>)>);
-
-impl Unanswered<'_> {
-    fn answered(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Unanswered<'_> {
-    fn drop(&mut self) {
-        if let Some((link, place)) = self.0 {
-            link.suspected.notify_one();
-            if let Some(place) = place {
-                link.locals.remove(place);
-            }
-        }
-    }
 }

@@ -23,7 +23,9 @@ mod link;
 mod local;
 mod names;
 mod pool;
+mod pushes;
 mod reply;
+mod requests;
 mod scripts;
 mod waiters;
 
