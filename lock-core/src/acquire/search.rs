@@ -16,10 +16,10 @@ use crate::{
     clock::Moment,
     error::{Error, Result},
     guard::Guard,
-    hold::give_back,
+    hold::{Kept, give_back, give_back_again},
     lease::{Holder, Lease},
     lock::Options,
-    locker::{CALL_LIMIT, SHORT_LIMIT, limited},
+    locker::{CALL_LIMIT, SHORT_LIMIT, limited, limited_anywhere},
     race::{Either, race},
     wait::{Patience, after_expiry, jitter},
 };
@@ -27,14 +27,18 @@ use crate::{
 /// How much longer than the time to wait the last attempt, begun in time, may take to be answered.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
-/// How often to look though announcements are watched for: they should not get lost, and if one does, this is the harm.
+/// How often to look though announcements are watched for: they should not get lost, and if one does, this is the harm,
+/// or a ttl if that is shorter.
 const LOST_ANNOUNCEMENT: Duration = Duration::from_secs(5);
 
 /// How often a lease is handed over inside the process at most, before other processes have their chance.
 const HAND_OVERS: u32 = 16;
 
-/// How often a request whose answer was lost is asked again; it is idempotent by owner.
+/// How often a first request whose answer was lost is asked again; it is idempotent by owner.
 const FAULTS_FORGIVEN: u32 = 2;
+
+/// How long to pause between tries at most, in quarters of the interval of retries.
+const LONGEST_PAUSE: u32 = 8;
 
 type Asked = JoinHandle<(Result<Attempt, Fault>, Moment)>;
 
@@ -53,15 +57,22 @@ pub(super) struct Search {
     here: Option<Answer<'static, Attempt>>,
     /// An attempt whose answer will not come any more.
     doubtful: bool,
+    /// What has to be given back before anything is asked for.
+    giving_back: Option<JoinHandle<()>>,
     waits: Waits,
     faults: u32,
+    /// Since when a store that has answered before does not.
+    trouble_since: Option<Instant>,
     holder: Option<Box<Holder>>,
     free_in: Option<Duration>,
 }
 
 /// What was done to wait.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact")]
 struct Waits {
+    /// The store has answered.
+    answered: bool,
     /// The backend was asked for announcements.
     watched: bool,
     /// The backend may have put the request in line.
@@ -89,8 +100,10 @@ impl Search {
             asked: None,
             here: None,
             doubtful: false,
+            giving_back: None,
             waits: Waits::default(),
             faults: 0,
+            trouble_since: None,
             holder: None,
             free_in: None,
         }
@@ -127,13 +140,18 @@ impl Search {
         let limit = self.limit().min(self.call_limit()).min(SHORT_LIMIT);
         // Kept here, for whoever cleans up if the caller goes away meanwhile.
         let asking = self.here.insert(asking);
-        let answer = limited(limit, asking).await;
+        let answer = limited_anywhere(limit, asking).await;
         self.here = None;
-        self.looked(answer, sent)
+        self.looked(answer, sent, limit)
     }
 
     /// What came of an attempt outside of the background thread.
-    fn looked(&mut self, answer: Result<Attempt, Fault>, sent: Moment) -> Option<Result<Option<Guard>>> {
+    fn looked(
+        &mut self,
+        answer: Result<Attempt, Fault>,
+        sent: Moment,
+        limit: Duration,
+    ) -> Option<Result<Option<Guard>>> {
         match answer {
             Ok(attempt) => {
                 self.waits.looked = self.waits.in_line;
@@ -141,10 +159,18 @@ impl Search {
             }
             Err(fault) => {
                 let error = self.failed(fault);
+                let slow = sent.until_now() > limit / 2;
+                let over = self.is_late() || slow && self.options.patience == Patience::None;
                 // The background thread asks again: the connection may just have been an old one.
-                if error.is_retryable() { None } else { Some(Err(error)) }
+                if error.is_retryable() && !over { None } else { Some(Err(error)) }
             }
         }
+    }
+
+    /// A lease that this call has no use for is given back before it asks.
+    pub(super) fn give_back_first(&mut self, unfit: Option<Kept>) -> Result<()> {
+        self.giving_back = unfit.map(Kept::give_back).transpose()?;
+        Ok(())
     }
 
     /// One attempt in the thread of a blocking caller. `None`: it is for the background thread.
@@ -153,14 +179,19 @@ impl Search {
         request.reserve = self.reserve();
         let queues = self.backend.capabilities().queues;
         let sent = Moment::now();
-        let answer = self.backend.try_acquire_blocking(&request, self.call_limit().min(SHORT_LIMIT))?;
+        let limit = self.limit().min(self.call_limit()).min(SHORT_LIMIT);
+        let answer = self.backend.try_acquire_blocking(&request, limit)?;
         self.waits.in_line |= request.give_way && queues;
-        self.looked(answer, sent)
+        self.looked(answer, sent, limit)
     }
 
     /// Attempts until one is granted or the time to wait has passed. Runs on the background thread.
     pub(super) async fn run(&mut self) -> Result<Guard> {
         let mut watch = None;
+        if let Some(giving_back) = &mut self.giving_back {
+            drop(giving_back.await);
+            self.giving_back = None;
+        }
         loop {
             if !mem::take(&mut self.waits.looked)
                 && let Some(guard) = self.ask().await?
@@ -222,10 +253,19 @@ impl Search {
             };
             let (quick, late) = (begun.elapsed() < limit / 2, self.is_late());
             let error = self.failed(fault);
-            if !error.is_retryable() || !quick || late || self.faults > FAULTS_FORGIVEN {
+            let forgiven = if self.waits.answered {
+                // A store that worked comes back, or it is as good as gone.
+                let since = *self.trouble_since.get_or_insert(begun);
+                since.elapsed() < self.request.ttl.get().max(CALL_LIMIT)
+            } else {
+                quick && self.faults <= FAULTS_FORGIVEN
+            };
+            if !error.is_retryable() || late || !forgiven {
                 return Err(error);
             }
-            tokio::time::sleep(self.options.retry.jittered() / 4 * self.faults).await;
+            let pause = self.options.retry.jittered() / 4 * self.faults.min(LONGEST_PAUSE);
+            let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            tokio::time::sleep(left.map_or(pause, |left| left.min(pause))).await;
         }
     }
 
@@ -262,6 +302,8 @@ impl Search {
             Attempt::Granted(lease) => self.granted(lease, sent),
             Attempt::Held { holder, free_in } => {
                 self.faults = 0;
+                self.trouble_since = None;
+                self.waits.answered = true;
                 self.holder = holder;
                 self.free_in = free_in;
                 Ok(None)
@@ -276,12 +318,19 @@ impl Search {
             // The answer took as long as the lease lasts: there is nothing left of it to hold. Asked again, by its owner.
             self.doubtful = true;
             self.free_in = Some(Duration::ZERO);
+            // What it was told by went with the grant.
+            self.waits.watched = false;
             return Ok(None);
         }
         let Some(turn) = self.turn.take() else { return Ok(None) };
         let target = Arc::clone(&turn.target);
         let granted = (lease, sent);
-        leased(&target, &self.options, &self.backend, granted, Some(turn.keep()), self.caller).map(Some)
+        let (hold, guard) =
+            leased(&target, &self.options, &self.backend, granted, Some(turn.keep()), self.caller)?;
+        if mem::take(&mut self.doubtful) {
+            hold.is_doubtful();
+        }
+        Ok(Some(guard))
     }
 
     async fn watch(&mut self) -> Result<Option<Box<dyn Watch>>> {
@@ -296,7 +345,8 @@ impl Search {
         let pause = match watch {
             // Whoever waits for hours should not hang on a single announcement.
             Some(_) if !self.is_foreign() => {
-                Some(free.unwrap_or(Duration::MAX).min(LOST_ANNOUNCEMENT.mul_f64(jitter())))
+                let at_most = LOST_ANNOUNCEMENT.min(self.request.ttl.get()).mul_f64(jitter());
+                Some(free.unwrap_or(Duration::MAX).min(at_most))
             }
             // Nobody will tell: look often, and not later than the moment at which it will be free.
             _ => Some(free.unwrap_or(Duration::MAX).min(self.options.retry.jittered())),
@@ -350,14 +400,18 @@ impl Drop for Search {
     fn drop(&mut self) {
         let Some(turn) = self.turn.take() else { return };
         let (asked, here, doubtful) = (self.asked.take(), self.here.take(), mem::take(&mut self.doubtful));
+        let giving_back = self.giving_back.take();
         let watched = self.waits.watched || self.waits.in_line;
-        if asked.is_none() && here.is_none() && !watched && !doubtful {
+        if asked.is_none() && here.is_none() && giving_back.is_none() && !watched && !doubtful {
             return;
         }
         let (backend, request) = (Arc::clone(&self.backend), self.request.clone());
         let cleaned = background::spawn(async move {
             // Held until all is cleaned up: whoever comes next must not be refused because of us.
             let _turn = turn;
+            if let Some(giving_back) = giving_back {
+                drop(giving_back.await);
+            }
             let answer = match (asked, here) {
                 (Some(asked), _) => asked.await.ok().map(|(answer, _)| answer),
                 (None, Some(here)) => Some(limited(CALL_LIMIT, here).await),
@@ -366,14 +420,13 @@ impl Drop for Search {
             if watched {
                 let _ = limited(CALL_LIMIT, backend.give_up(&request)).await;
             }
-            let held = match answer {
-                Some(Ok(Attempt::Granted(_))) => true,
-                Some(Err(fault)) => doubtful || fault.may_have_executed(),
-                Some(Ok(Attempt::Held { .. })) | None => doubtful,
-            };
-            if held {
-                let lease = Lease::new(request.key, request.owner, 0, request.ttl);
+            let doubtful = doubtful || matches!(&answer, Some(Err(fault)) if fault.may_have_executed());
+            let lease = Lease::new(request.key, request.owner, 0, request.ttl);
+            if doubtful || matches!(answer, Some(Ok(Attempt::Granted(_)))) {
                 let _ = give_back(&*backend, &lease).await;
+            }
+            if doubtful {
+                give_back_again(&backend, &lease);
             }
         });
         if let Err(error) = cleaned {
