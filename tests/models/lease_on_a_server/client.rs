@@ -22,6 +22,8 @@ pub(crate) enum Doing {
     Asking { ask: Ask, told: bool, search: Search },
     /// Was refused, and looks again at `look`.
     Waiting { ask: Ask, look: Tick, search: Search },
+    /// Was told the owner of a lease that was given away, and takes it over. It stands for another process here.
+    Adopting { owner: Owner, sent: Tick },
     /// Has a guard.
     Holding(Hold),
     /// Died, or was stopped for ever.
@@ -40,6 +42,8 @@ pub(crate) struct Search {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Hold {
     pub(crate) token: Token,
+    /// It was asked for more than once: what was sent first may still be under way.
+    pub(crate) doubtful: bool,
     /// How many tokens are left of the block.
     pub(crate) more: u8,
     /// When the request was sent that was granted.
@@ -79,6 +83,11 @@ impl Client {
         let (search, unanswered) = match self.doing {
             Doing::Asking { search, .. } => (search, true),
             Doing::Waiting { search, .. } => (search, false),
+            // The lease ends by its ttl.
+            Doing::Adopting { .. } => {
+                self.doing = Doing::Nothing;
+                return Vec::new();
+            }
             _ => return Vec::new(),
         };
         self.doing = Doing::Nothing;
@@ -98,6 +107,10 @@ impl Client {
                 Message::Renewed { owner, sent, .. } | Message::NotYours { owner, sent },
                 Doing::Holding(hold),
             ) => self.is_about(*owner) && hold.renewing == Some(*sent),
+            (
+                Message::Adopted { owner, sent, .. } | Message::NotYours { owner, sent },
+                Doing::Adopting { owner: adopted, sent: asked },
+            ) => owner == adopted && sent == asked,
             (message, _) => matches!(message, Message::Yours(_)),
         }
     }
@@ -112,8 +125,16 @@ impl Client {
                 let deadline = from + TTL - MARGIN;
                 self.doing = if now < deadline {
                     let since = ask.sent;
-                    let more = reserved - 1;
-                    Doing::Holding(Hold { token, more, since, deadline, renewing: None, renewals: 0 })
+                    let (doubtful, more) = (search.doubtful, reserved - 1);
+                    Doing::Holding(Hold {
+                        token,
+                        more,
+                        doubtful,
+                        since,
+                        deadline,
+                        renewing: None,
+                        renewals: 0,
+                    })
                 } else {
                     // Nothing is left of it: asked again, by its owner.
                     Doing::Waiting { ask, look: now, search: Search { doubtful: true, ..*search } }
@@ -138,6 +159,20 @@ impl Client {
                     hold.deadline = hold.deadline.max(sent + ttl - MARGIN);
                 }
             }
+            (Message::Adopted { sent, token, .. }, _) => {
+                let deadline = sent + TTL - MARGIN;
+                let hold = Hold {
+                    token,
+                    more: 0,
+                    doubtful: false,
+                    since: sent,
+                    deadline,
+                    renewing: None,
+                    renewals: 0,
+                };
+                self.doing = if now < deadline { Doing::Holding(hold) } else { Doing::Nothing };
+            }
+            (Message::NotYours { .. }, Doing::Adopting { .. }) => self.doing = Doing::Nothing,
             (Message::NotYours { .. }, Doing::Holding(_)) => {
                 self.doing = Doing::Nothing;
                 return vec![Message::Release(owner)];

@@ -5,7 +5,7 @@ use stateright::Property;
 use super::{
     client::Doing,
     scene::Scene,
-    words::{CLAIM, LONG, TTL},
+    words::{CLAIM, TTL},
     world::World,
 };
 
@@ -64,11 +64,7 @@ fn excludes(world: &World) -> bool {
 /// passed on and not claimed, within the time to claim it.
 fn ends(scene: &Scene, world: &World) -> bool {
     let Some(lock) = world.server.lock.filter(|lock| !world.is_about(lock.owner)) else { return true };
-    let longest = match () {
-        () if world.server.is_unclaimed(lock.owner) => CLAIM,
-        () if scene.extends => LONG,
-        () => TTL,
-    };
+    let longest = if world.server.is_unclaimed(lock.owner) { CLAIM } else { scene.longest };
     lock.expires <= world.now + longest
 }
 

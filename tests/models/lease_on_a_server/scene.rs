@@ -1,6 +1,9 @@
 //! What is explored together: the bounds, without which there would be no end to it.
 
-use super::{mistakes::Mistake, words::Tick};
+use super::{
+    mistakes::Mistake,
+    words::{LONG, TTL, Tick},
+};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Scene {
@@ -16,8 +19,10 @@ pub(crate) struct Scene {
     /// How many tokens a request reserves.
     pub(crate) reserves: &'static [u8],
     pub(crate) renewals: u8,
-    /// Renewals may be extensions.
-    pub(crate) extends: bool,
+    /// For how long a lease is renewed at most: a longer time is an extension.
+    pub(crate) longest: Tick,
+    /// Leases may be given away, and be adopted.
+    pub(crate) gives_away: bool,
     /// Who is refused stands in line.
     pub(crate) waits: bool,
     pub(crate) deaths: u8,
@@ -37,7 +42,8 @@ pub(crate) const LEASES: Scene = Scene {
     asks: 1,
     reserves: &[1],
     renewals: 1,
-    extends: false,
+    longest: TTL,
+    gives_away: false,
     waits: false,
     deaths: 0,
     failures: 0,
@@ -47,11 +53,14 @@ pub(crate) const LEASES: Scene = Scene {
 
 /// Leases that are extended, and asked for twice.
 pub(crate) const EXTENSIONS: Scene =
-    Scene { name: "extensions", begins: &[1, 1], asks: 2, extends: true, ..LEASES };
+    Scene { name: "extensions", begins: &[1, 1], asks: 2, longest: LONG, ..LEASES };
 
 /// Blocks of tokens that are handed over inside the processes.
 pub(crate) const BLOCKS: Scene =
     Scene { name: "blocks", begins: &[1, 1], asks: 2, reserves: &[1, 2], renewals: 0, horizon: 3, ..LEASES };
+
+/// Leases that are given away, after they may have been asked for twice.
+pub(crate) const ADOPTIONS: Scene = Scene { name: "adoptions", gives_away: true, renewals: 0, ..EXTENSIONS };
 
 /// A line, which may be left, and to which nothing is told for certain.
 pub(crate) const LINE: Scene =

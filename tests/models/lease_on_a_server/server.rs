@@ -102,6 +102,25 @@ impl At<'_> {
         Said::Granted { token, reserved: ask.reserve, again: false }
     }
 
+    /// `adopt.lua`. The token, and whether it is a new one; `None`: it is not his.
+    pub(crate) fn adopt(&mut self, owner: Owner) -> Option<(Token, bool)> {
+        if !self.renew(owner, TTL) {
+            return None;
+        }
+        match &mut self.server.record {
+            Some(record) if record.of == owner && record.reserved > 0 => {
+                record.reserved = 1;
+                Some((record.last, false))
+            }
+            _ => {
+                match self.grant(Ask { owner, number: 0, sent: 0, reserve: 1, waits: false, known: false }) {
+                    Said::Granted { token, .. } => Some((token, true)),
+                    Said::Held { .. } => None,
+                }
+            }
+        }
+    }
+
     /// `renew.lua`. Whether it was his.
     pub(crate) fn renew(&mut self, owner: Owner, ttl: Tick) -> bool {
         let until = self.now + ttl;

@@ -3,11 +3,11 @@
 use stateright::{Model, Property};
 
 use super::{
-    client::{Client, Doing, Search},
+    client::{Client, Doing},
     promises,
     scene::Scene,
     server::Server,
-    words::{Ask, LONG, Message, TTL, Tick},
+    words::{Ask, Message, TTL, Tick},
     world::World,
 };
 
@@ -33,6 +33,8 @@ pub(crate) enum Step {
     /// It leaves the lease to the next in its process.
     HandOver(u8),
     Release(u8),
+    /// It gives the lease away, to a process that adopts it.
+    GiveAway(u8),
     /// It sees that its deadline has passed.
     Lose(u8),
     Die(u8),
@@ -84,19 +86,25 @@ impl Scene {
             Doing::Holding(hold) if world.now < hold.deadline => {
                 if hold.renewals < self.renewals && hold.renewing < Some(world.now) && has_room {
                     steps.push(Step::Renew { client: at, ttl: TTL });
-                    if self.extends {
-                        steps.push(Step::Renew { client: at, ttl: LONG });
+                    if self.longest > TTL {
+                        steps.push(Step::Renew { client: at, ttl: self.longest });
                     }
                 }
+                // The engine keeps a doubtful one to itself; the tokens do not depend on that.
                 if hold.more > 0 && world.now < hold.since + TTL / 3 && hold.deadline - world.now > TTL / 3 {
                     steps.push(Step::HandOver(at));
+                }
+                if self.gives_away && has_room {
+                    steps.push(Step::GiveAway(at));
                 }
                 steps.push(Step::Release(at));
             }
             Doing::Holding(_) => steps.push(Step::Lose(at)),
-            Doing::Killed => {}
+            Doing::Adopting { .. } | Doing::Killed => {}
         }
-        if matches!(client.doing, Doing::Asking { .. } | Doing::Waiting { .. }) && !self.prompt {
+        let seeks =
+            matches!(client.doing, Doing::Asking { .. } | Doing::Waiting { .. } | Doing::Adopting { .. });
+        if seeks && !self.prompt {
             steps.push(Step::GiveUp(at));
         }
         if world.deaths > 0 && !matches!(client.doing, Doing::Nothing | Doing::Killed) {
@@ -113,57 +121,6 @@ impl Scene {
             Message::Yours(_) => true,
             _ => !self.prompt,
         }
-    }
-
-    fn act(&self, world: &mut World, at: u8, step: Step) -> Option<()> {
-        let now = world.now;
-        let client = world.clients.get_mut(usize::from(at))?;
-        let mut sent = Vec::new();
-        match (step, client.doing.clone()) {
-            (Step::Begin { reserve, .. }, Doing::Nothing) => {
-                client.begun += 1;
-                let owner = client.owner(at);
-                let ask = Ask { owner, number: 1, sent: now, reserve, waits: self.waits, known: false };
-                sent.push(client.ask(ask, Search::default(), self.mistake));
-            }
-            (Step::AskAgain { reserve, .. }, Doing::Asking { ask, search, .. }) => {
-                let ask = Ask { number: ask.number + 1, sent: now, reserve, ..ask };
-                sent.push(client.ask(ask, Search { doubtful: true, ..search }, self.mistake));
-            }
-            (Step::AskAgain { reserve, .. }, Doing::Waiting { ask, search, .. }) => {
-                let ask = Ask { number: ask.number + 1, sent: now, reserve, ..ask };
-                sent.push(client.ask(ask, search, self.mistake));
-            }
-            (Step::AskLast(_), Doing::Waiting { ask, search, .. }) => {
-                let ask = Ask { number: ask.number + 1, sent: now, reserve: 1, waits: false, ..ask };
-                sent.push(client.ask(ask, search, self.mistake));
-            }
-            (Step::GiveUp(_), _) => sent = client.give_up(client.owner(at)),
-            (Step::Renew { ttl, .. }, Doing::Holding(mut hold)) => {
-                hold.renewing = Some(now);
-                hold.renewals += 1;
-                client.doing = Doing::Holding(hold);
-                sent.push(Message::Renew { owner: client.owner(at), sent: now, ttl });
-            }
-            (Step::HandOver(_), Doing::Holding(mut hold)) => {
-                hold.token += 1;
-                hold.more -= 1;
-                client.doing = Doing::Holding(hold);
-                let owner = client.owner(at);
-                world.hands_over(hold.token, owner);
-            }
-            (Step::Release(_) | Step::Lose(_), _) => {
-                client.doing = Doing::Nothing;
-                sent.push(Message::Release(client.owner(at)));
-            }
-            (Step::Die(_), _) => {
-                client.doing = Doing::Killed;
-                world.deaths -= 1;
-            }
-            _ => return None,
-        }
-        world.send(sent);
-        Some(())
     }
 }
 
@@ -213,6 +170,7 @@ impl Model for Scene {
             | Step::GiveUp(client)
             | Step::Renew { client, .. }
             | Step::HandOver(client)
+            | Step::GiveAway(client)
             | Step::Release(client)
             | Step::Lose(client)
             | Step::Die(client) => self.act(&mut world, client, step)?,

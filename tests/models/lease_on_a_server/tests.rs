@@ -59,6 +59,11 @@ fn extensions_last() {
 }
 
 #[test]
+fn leases_are_adopted() {
+    keeps_its_promises(scene::ADOPTIONS);
+}
+
+#[test]
 fn blocks_are_handed_over() {
     keeps_its_promises(scene::BLOCKS);
 }
@@ -126,6 +131,11 @@ fn another_count_is_caught() {
 #[test]
 fn an_extension_cut_short_is_caught() {
     is_caught(scene::EXTENSIONS, Mistake::Shortened, promises::EXCLUSION);
+}
+
+#[test]
+fn a_release_of_what_was_given_away_is_caught() {
+    is_caught(scene::ADOPTIONS, Mistake::GivenAwayReleased, promises::EXCLUSION);
 }
 
 #[test]

@@ -57,10 +57,12 @@ pub(crate) enum Message {
     Renew { owner: Owner, sent: Tick, ttl: Tick },
     Release(Owner),
     GiveUp(Owner),
+    Adopt { owner: Owner, sent: Tick },
     // Answers.
     Granted { ask: Ask, token: Token, reserved: u8 },
     Held { ask: Ask, left: Tick },
     Renewed { owner: Owner, sent: Tick, ttl: Tick },
+    Adopted { owner: Owner, sent: Tick, token: Token },
     NotYours { owner: Owner, sent: Tick },
     // A push.
     Yours(Owner),
@@ -72,6 +74,8 @@ impl Message {
             Self::Acquire(ask) | Self::Granted { ask, .. } | Self::Held { ask, .. } => ask.owner,
             Self::Renew { owner, .. }
             | Self::Renewed { owner, .. }
+            | Self::Adopt { owner, .. }
+            | Self::Adopted { owner, .. }
             | Self::NotYours { owner, .. }
             | Self::Release(owner)
             | Self::GiveUp(owner)
@@ -81,6 +85,9 @@ impl Message {
 
     /// Whether it is the server who gets it.
     pub(crate) const fn is_request(self) -> bool {
-        matches!(self, Self::Acquire(_) | Self::Renew { .. } | Self::Release(_) | Self::GiveUp(_))
+        matches!(
+            self,
+            Self::Acquire(_) | Self::Renew { .. } | Self::Release(_) | Self::GiveUp(_) | Self::Adopt { .. }
+        )
     }
 }

@@ -118,6 +118,18 @@ impl World {
                 };
                 self.send([answer]);
             }
+            Message::Adopt { owner, sent } => {
+                let answer = match at.adopt(owner) {
+                    Some((token, new)) => {
+                        if new || token > self.seen.highest {
+                            self.grants(token);
+                        }
+                        Message::Adopted { owner, sent, token }
+                    }
+                    None => Message::NotYours { owner, sent },
+                };
+                self.send([answer]);
+            }
             Message::Release(owner) => {
                 let told = at.release(owner);
                 self.send(told.map(Message::Yours));
