@@ -48,11 +48,11 @@ impl Scene {
                 let owner = client.owner(at);
                 world.hands_over(hold.token, owner);
             }
-            (Step::GiveAway(_), Doing::Holding(hold)) => {
+            (Step::GiveAway(_), Doing::Holding(_)) => {
                 let owner = client.owner(at);
                 client.doing = Doing::Adopting { owner, sent: now };
                 sent.push(Message::Adopt { owner, sent: now });
-                if hold.doubtful && self.mistake == Some(Mistake::GivenAwayReleased) {
+                if self.mistake == Some(Mistake::GivenAwayReleased) {
                     sent.push(Message::Release(owner));
                 }
             }

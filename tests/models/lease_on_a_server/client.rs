@@ -42,8 +42,6 @@ pub(crate) struct Search {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Hold {
     pub(crate) token: Token,
-    /// It was asked for more than once: what was sent first may still be under way.
-    pub(crate) doubtful: bool,
     /// How many tokens are left of the block.
     pub(crate) more: u8,
     /// When the request was sent that was granted.
@@ -125,16 +123,8 @@ impl Client {
                 let deadline = from + TTL - MARGIN;
                 self.doing = if now < deadline {
                     let since = ask.sent;
-                    let (doubtful, more) = (search.doubtful, reserved - 1);
-                    Doing::Holding(Hold {
-                        token,
-                        more,
-                        doubtful,
-                        since,
-                        deadline,
-                        renewing: None,
-                        renewals: 0,
-                    })
+                    let more = reserved - 1;
+                    Doing::Holding(Hold { token, more, since, deadline, renewing: None, renewals: 0 })
                 } else {
                     // Nothing is left of it: asked again, by its owner.
                     Doing::Waiting { ask, look: now, search: Search { doubtful: true, ..*search } }
@@ -161,15 +151,7 @@ impl Client {
             }
             (Message::Adopted { sent, token, .. }, _) => {
                 let deadline = sent + TTL - MARGIN;
-                let hold = Hold {
-                    token,
-                    more: 0,
-                    doubtful: false,
-                    since: sent,
-                    deadline,
-                    renewing: None,
-                    renewals: 0,
-                };
+                let hold = Hold { token, more: 0, since: sent, deadline, renewing: None, renewals: 0 };
                 self.doing = if now < deadline { Doing::Holding(hold) } else { Doing::Nothing };
             }
             (Message::NotYours { .. }, Doing::Adopting { .. }) => self.doing = Doing::Nothing,

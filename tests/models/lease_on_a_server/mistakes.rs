@@ -20,7 +20,7 @@ pub(crate) enum Mistake {
     Shortened,
     /// The last attempt, which does not stand in line, does not take its owner out of the line either.
     LeftInLine,
-    /// A lease whose request was sent twice is released once more when it was given away, as it is when it ended.
+    /// A lease that was given away is released later, as one whose request was sent twice is when it has ended.
     GivenAwayReleased,
     /// Who waits relies on being told.
     NoTimer,

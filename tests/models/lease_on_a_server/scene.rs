@@ -53,7 +53,7 @@ pub(crate) const LEASES: Scene = Scene {
 
 /// Leases that are extended, and asked for twice.
 pub(crate) const EXTENSIONS: Scene =
-    Scene { name: "extensions", begins: &[1, 1], asks: 2, longest: LONG, ..LEASES };
+    Scene { name: "extensions", begins: &[1, 1], horizon: 3, asks: 2, longest: LONG, ..LEASES };
 
 /// Blocks of tokens that are handed over inside the processes.
 pub(crate) const BLOCKS: Scene =

@@ -90,7 +90,7 @@ impl Scene {
                         steps.push(Step::Renew { client: at, ttl: self.longest });
                     }
                 }
-                // The engine keeps a doubtful one to itself; the tokens do not depend on that.
+                // The engine does not, if the request was sent twice; the tokens do not depend on that.
                 if hold.more > 0 && world.now < hold.since + TTL / 3 && hold.deadline - world.now > TTL / 3 {
                     steps.push(Step::HandOver(at));
                 }
