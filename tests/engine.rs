@@ -11,7 +11,7 @@ use std::{
 };
 
 use lock_core::{
-    Error, Guard, Lock, Locker, Settings,
+    Error, Guard, Lock, Locker, Owner, Settings,
     conformance::{
         Effect, Leases, Operation,
         pulse::{self, running_since},
@@ -185,6 +185,37 @@ fn a_lost_answer_to_an_acquire_locks_nobody_out() {
         guard.release().unwrap();
         assert_free(&store, Duration::ZERO);
     }
+}
+
+/// Nobody else gets the lock by the first release that follows a doubtful request.
+fn assert_alone(store: &Leases, guard: &Guard) {
+    let (begin, third) = (Instant::now(), lock_of(&store.client()));
+    while begin.elapsed() < Duration::from_millis(1500) {
+        assert!(third.try_acquire().unwrap().is_none(), "had by two after {:?}", begin.elapsed());
+        assert!(guard.is_held());
+        thread::sleep(ms(5));
+    }
+}
+
+#[test]
+fn a_doubtful_lease_that_was_given_away_is_not_released_under_its_adopter() {
+    let store = Leases::new();
+    let client = store.client();
+    client.order(first(Operation::Acquire, [Effect::FailAfter]));
+    let owner = lock_of(&client).acquire().unwrap().into_owner();
+    let adopted = lock_of(&store.client()).adopt(owner).unwrap();
+    assert_alone(&store, &adopted);
+}
+
+#[test]
+fn who_tries_again_under_the_same_owner_keeps_the_lock() {
+    let store = Leases::new();
+    let client = store.client();
+    client.order(first(Operation::Acquire, [Effect::LostAnswer]));
+    let lock = lock_of(&client).owner(Owner::random().unwrap());
+    lock.acquire().unwrap_err();
+    let guard = lock.acquire().unwrap();
+    assert_alone(&store, &guard);
 }
 
 #[test]

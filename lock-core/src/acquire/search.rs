@@ -290,6 +290,11 @@ impl Search {
         left.map_or(CALL_LIMIT, |left| CALL_LIMIT.min(left + LAST_ANSWER))
     }
 
+    /// Whether nobody can acquire under this owner once more, so that a late release does not meet the next hold.
+    const fn is_own_owner(&self) -> bool {
+        self.options.owner.is_none()
+    }
+
     fn is_late(&self) -> bool {
         self.options.patience != Patience::None && self.deadline.is_some_and(|at| Instant::now() >= at)
     }
@@ -330,7 +335,7 @@ impl Search {
         let granted = (lease, sent);
         let (hold, guard) =
             leased(&target, &self.options, &self.backend, granted, Some(turn.keep()), self.caller)?;
-        if mem::take(&mut self.doubtful) {
+        if mem::take(&mut self.doubtful) && self.is_own_owner() {
             hold.is_doubtful();
         }
         Ok(Some(guard))
@@ -409,6 +414,7 @@ impl Drop for Search {
             return;
         }
         let (backend, request) = (Arc::clone(&self.backend), self.request.clone());
+        let own_owner = self.is_own_owner();
         let cleaned = background::spawn(async move {
             // Held until all is cleaned up: whoever comes next must not be refused because of us.
             let _turn = turn;
@@ -428,7 +434,7 @@ impl Drop for Search {
             if doubtful || matches!(answer, Some(Ok(Attempt::Granted(_)))) {
                 let _ = give_back(&*backend, &lease).await;
             }
-            if doubtful {
+            if doubtful && own_owner {
                 give_back_again(&backend, &lease);
             }
         });

@@ -153,6 +153,8 @@ impl Leased {
             return;
         }
         self.unschedule();
+        // From now on it is somebody else's, under the same owner: a release of ours would be one of his lease.
+        self.again.store(false, Ordering::Release);
         let extended = Moment::from_nanos(self.extended.load(Ordering::Acquire)).until();
         let ttl = Ttl::new(extended).map_or(self.lease.ttl, |extended| extended.max(self.lease.ttl));
         let (leaving, immediate) = (Leaving(Arc::clone(self)), self.immediate);
