@@ -31,11 +31,14 @@ mod waiters;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use redis::{Client, ProtocolVersion, ScriptInvocation, Value};
+use redis::{Client, ProtocolVersion, Value};
 use tokio::task::{JoinError, JoinSet};
 
 pub(crate) use self::address::Address;
-use self::link::{Link, Up};
+use self::{
+    link::{Link, Up},
+    scripts::Call,
+};
 use crate::{
     backend::{Answer, Attempt, Backend, Capabilities, Fault, Request, Watch},
     error::{Error, Result},
@@ -121,7 +124,7 @@ impl Redis {
     }
 
     /// The script that acquires; who can wait is expected to be told from now on.
-    fn to_acquire(&self, up: &Up, request: &Request) -> ScriptInvocation<'_> {
+    fn to_acquire(&self, up: &Up, request: &Request) -> Call<'_> {
         let new_place = || up.place(&request.owner).filter(|_| request.give_way);
         let (place, stands) = match self.link.waiters.place(request) {
             Some(place) => (place, if request.give_way { Stands::Maybe } else { Stands::NoLonger }),
@@ -130,22 +133,14 @@ impl Redis {
                 None => (Arc::from(""), Stands::Not),
             },
         };
-        let mut script = self.link.scripts.acquire.prepare_invoke();
-        script
-            .key(&names::all(&request.key)[..])
-            .arg(request.owner.to_string())
+        Call::new(&self.link.scripts.acquire, &names::all(&request.key))
+            .arg(&request.owner)
             .arg(millis(request.ttl.get()))
             .arg(millis(request.ttl.get() + KEPT))
             .arg(request.reserve.max(1))
-            .arg(self.record(request))
-            .arg(&*place)
-            .arg(stands as u8);
-        script
-    }
-
-    /// What follows the last token in the record: ` reserved pid host owner`.
-    fn record(&self, request: &Request) -> String {
-        format!(" {} {} {}", request.reserve.max(1), self.whom, request.owner)
+            .arg(format_args!(" {} {} {}", request.reserve.max(1), self.whom, request.owner))
+            .arg(place)
+            .arg(stands as u8)
     }
 
     fn acquired(&self, answer: &Value, request: &Request) -> Result<Attempt, Fault> {
@@ -158,10 +153,8 @@ impl Redis {
         Ok(attempt)
     }
 
-    fn to_release(&self, lease: &Lease) -> ScriptInvocation<'_> {
-        let mut script = self.link.scripts.release.prepare_invoke();
-        script.key(&names::all(&lease.key)[..]).arg(lease.owner.to_string());
-        script
+    fn to_release(&self, lease: &Lease) -> Call<'_> {
+        Call::new(&self.link.scripts.release, &names::all(&lease.key)).arg(&lease.owner)
     }
 
     async fn acquire(&self, request: &Request) -> Result<Attempt, Fault> {
@@ -172,27 +165,23 @@ impl Redis {
 
     async fn take_over(&self, request: &Request) -> Result<Option<Attempt>, Fault> {
         let up = self.link.up().await?;
-        let mut script = self.link.scripts.adopt.prepare_invoke();
-        script
-            .key(&names::with_record(&request.key)[..])
-            .arg(request.owner.to_string())
+        let call = Call::new(&self.link.scripts.adopt, &names::with_record(&request.key))
+            .arg(&request.owner)
             .arg(millis(request.ttl.get()))
             .arg(millis(request.ttl.get() + KEPT))
             .arg(1)
-            .arg(format!(" 1 {} {}", self.whom, request.owner));
-        let answer: Value = self.link.invoke(&up, &script).await?;
+            .arg(format_args!(" 1 {} {}", self.whom, request.owner));
+        let answer: Value = self.link.invoke(&up, &call).await?;
         reply::attempt(&answer, request, self.link.address())
     }
 
     async fn prolong(&self, lease: &Lease, ttl: Ttl) -> Result<bool, Fault> {
         let up = self.link.up().await?;
-        let mut script = self.link.scripts.renew.prepare_invoke();
-        script
-            .key(&names::with_record(&lease.key)[..])
-            .arg(lease.owner.to_string())
+        let call = Call::new(&self.link.scripts.renew, &names::with_record(&lease.key))
+            .arg(&lease.owner)
             .arg(millis(ttl.get()))
             .arg(millis(ttl.get() + KEPT));
-        self.link.invoke(&up, &script).await
+        self.link.invoke(&up, &call).await
     }
 
     async fn give_back(&self, lease: &Lease) -> Result<bool, Fault> {
@@ -201,9 +190,8 @@ impl Redis {
     }
 
     async fn find_holder(&self, up: &Up, key: &Key) -> Result<Option<Holder>, Fault> {
-        let mut script = self.link.scripts.holder.prepare_invoke();
-        script.key(&names::with_record(key)[..]);
-        match self.link.invoke(up, &script).await? {
+        let call = Call::new(&self.link.scripts.holder, &names::with_record(key));
+        match self.link.invoke(up, &call).await? {
             Value::Nil => Ok(None),
             answer => match reply::holder(&answer, key) {
                 Some(holder) => Ok(Some(holder)),
@@ -243,9 +231,8 @@ impl Redis {
 
     async fn force(&self, key: &Key) -> Result<bool, Fault> {
         let up = self.link.up().await?;
-        let mut script = self.link.scripts.force_release.prepare_invoke();
-        script.key(&names::all(key)[..]);
-        self.link.invoke(&up, &script).await
+        let call = Call::new(&self.link.scripts.force_release, &names::all(key));
+        self.link.invoke(&up, &call).await
     }
 }
 

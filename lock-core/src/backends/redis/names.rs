@@ -1,19 +1,32 @@
 //! Where on the server a lock is kept, with what belongs to it.
 
+use std::fmt;
+
 use crate::key::Key;
 
 /// No key has a control character: what belongs to a lock never meets another lock's name.
 const RECORD: &str = "\u{1f}holder";
 const QUEUE: &str = "\u{1f}waiters";
 
+/// A name on the server.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Name<'a>(&'a Key, &'static str);
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str())?;
+        f.write_str(self.1)
+    }
+}
+
 /// The lock itself, its record, and the queue of its waiters.
-pub(super) fn all(key: &Key) -> [String; 3] {
-    [key.to_string(), format!("{key}{RECORD}"), format!("{key}{QUEUE}")]
+pub(super) const fn all(key: &Key) -> [Name<'_>; 3] {
+    [Name(key, ""), Name(key, RECORD), Name(key, QUEUE)]
 }
 
 /// The lock and its record.
-pub(super) fn with_record(key: &Key) -> [String; 2] {
-    [key.to_string(), format!("{key}{RECORD}")]
+pub(super) const fn with_record(key: &Key) -> [Name<'_>; 2] {
+    [Name(key, ""), Name(key, RECORD)]
 }
 
 /// What the records of all locks under a prefix match, as a pattern of the server.

@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
-use redis::{Client, Connection, FromRedisValue, RedisError, ScriptInvocation};
+use redis::{Client, Connection, FromRedisValue, RedisError};
 
+use super::scripts::Call;
 use crate::sync::{self, Mutex};
 
 /// More than this, and the shared connection is the better way.
@@ -42,7 +43,7 @@ impl Pool {
     /// Runs a script within `limit`; `None` if no connection is free, or can be made.
     pub(super) fn invoke<T: FromRedisValue>(
         &self,
-        invocation: &ScriptInvocation<'_>,
+        call: &Call<'_>,
         limit: Duration,
         process: u32,
     ) -> Option<Result<T, RedisError>> {
@@ -55,7 +56,7 @@ impl Pool {
             }
             pooled.limit = limit;
         }
-        let answer = invocation.invoke(&mut pooled.connection);
+        let answer = call.invoke(&mut pooled.connection);
         match &answer {
             // A late answer would be taken for that of the next request.
             Err(error) if error.is_unrecoverable_error() || error.is_io_error() => {

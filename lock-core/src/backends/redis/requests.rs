@@ -5,13 +5,14 @@ use std::{
     time::Duration,
 };
 
-use redis::{FromRedisValue, RedisError, ScriptInvocation, aio::MultiplexedConnection};
+use redis::{FromRedisValue, RedisError, aio::MultiplexedConnection};
 
 use super::{
     checks, fault,
     link::{Link, Up},
     local::Place,
     names, reply,
+    scripts::Call,
 };
 use crate::{
     backend::Fault,
@@ -23,13 +24,9 @@ use crate::{
 
 impl Link {
     /// Runs a script.
-    pub(super) async fn invoke<T: FromRedisValue>(
-        &self,
-        up: &Up,
-        invocation: &ScriptInvocation<'_>,
-    ) -> Result<T, Fault> {
+    pub(super) async fn invoke<T: FromRedisValue>(&self, up: &Up, call: &Call<'_>) -> Result<T, Fault> {
         let mut connection = up.connection.clone();
-        self.follow(up, invocation.invoke_async(&mut connection)).await
+        self.follow(up, call.invoke_async(&mut connection)).await
     }
 
     /// Sends commands.
@@ -63,10 +60,10 @@ impl Link {
     pub(super) fn invoke_blocking<T: FromRedisValue>(
         &self,
         up: &Up,
-        invocation: &ScriptInvocation<'_>,
+        call: &Call<'_>,
         limit: Duration,
     ) -> Option<Result<T, Fault>> {
-        let answer = self.pool.invoke(invocation, limit, up.process)?;
+        let answer = self.pool.invoke(call, limit, up.process)?;
         Some(answer.map_err(|error| {
             // The shared connection is to the same server: it has a look.
             self.suspected.notify_one();
@@ -83,10 +80,10 @@ impl Link {
     pub(super) async fn invoke_here<T: FromRedisValue>(
         &self,
         (place, mut connection): (Place, MultiplexedConnection),
-        invocation: &ScriptInvocation<'_>,
+        call: &Call<'_>,
     ) -> Result<T, Fault> {
         let unanswered = Unanswered(Some((self, Some(place))));
-        let answer = invocation.invoke_async(&mut connection).await;
+        let answer = call.invoke_async(&mut connection).await;
         unanswered.answered();
         answer.map_err(|error| {
             if error.is_unrecoverable_error() || error.is_io_error() || checks::is_replica(&error) {
@@ -100,9 +97,8 @@ impl Link {
 
     /// Leaves the line, and gives back what was passed on to this owner and not claimed.
     pub(super) async fn give_up(&self, up: &Up, key: &Key, owner: &Owner, place: &str) -> Result<(), Fault> {
-        let mut script = self.scripts.give_up.prepare_invoke();
-        script.key(&names::all(key)[..]).arg(owner.to_string()).arg(place);
-        self.invoke(up, &script).await
+        let call = Call::new(&self.scripts.give_up, &names::all(key)).arg(owner).arg(place);
+        self.invoke(up, &call).await
     }
 
     /// Says once that a key is something else than a lock: whoever waits for it may wait for ever.
