@@ -59,14 +59,16 @@ fn dropped_and_acquired_again_takes_two_round_trips() {
         let lock = scene.near().lock("k");
         release(&acquire(&lock, side).unwrap(), side).unwrap();
         scene.proxy.delay(ROUND_TRIP / 2);
-        let mut guard = acquire(&lock, side).unwrap();
-        for _ in 0..5 {
+        let mut guard = Some(acquire(&lock, side).unwrap());
+        let mut times = [(); 5].map(|()| {
             let begin = Instant::now();
-            drop(guard);
-            guard = acquire(&lock, side).unwrap();
-            let took = running_since(begin);
-            assert!(took < ROUND_TRIP * 5 / 2, "{side:?}: {took:?}");
-        }
+            drop(guard.take());
+            guard = Some(acquire(&lock, side).unwrap());
+            running_since(begin)
+        });
+        times.sort();
+        // What a busy machine adds to one of them is not the library's; a third round trip would be in all.
+        assert!(times[2] < ROUND_TRIP * 5 / 2, "{side:?}: {times:?}");
     }
 }
 
