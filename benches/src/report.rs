@@ -86,11 +86,36 @@ impl Row {
 pub fn table(rows: &[Row]) -> String {
     let head = ["figure", "ours", "beside", "ratio or value", "demanded", ""].map(String::from);
     let lines: Vec<_> = std::iter::once(head).chain(rows.iter().map(Row::cells)).collect();
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 6] = std::array::from_fn(width);
+    aligned(&lines)
+}
+
+/// Figures of many beside each other, of which nothing is demanded.
+#[derive(Clone, Debug)]
+pub struct Grid {
+    /// What it shows.
+    pub title: String,
+    /// What one has to know to read it, if anything.
+    pub about: String,
+    /// The names of the columns, then a line for each participant.
+    pub lines: Vec<Vec<String>>,
+}
+
+impl fmt::Display for Grid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let about = if self.about.is_empty() { String::new() } else { format!("{}\n\n", self.about) };
+        write!(f, "## {}\n\n{about}{}", self.title, aligned(&self.lines))
+    }
+}
+
+/// Lines of as many cells each, the first of them the head.
+fn aligned<L: AsRef<[String]>>(lines: &[L]) -> String {
+    let columns = lines.first().map_or(0, |head| head.as_ref().len());
+    let width =
+        |column: usize| lines.iter().map(|line| line.as_ref()[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
     for (number, line) in lines.iter().enumerate() {
-        let cells = line.iter().zip(widths).map(|(cell, width)| format!("| {cell:width$} "));
+        let cells = line.as_ref().iter().zip(&widths).map(|(cell, &width)| format!("| {cell:width$} "));
         text.extend(cells.chain(["|\n".into()]));
         if number == 0 {
             let rules = widths.iter().map(|width| format!("|{}", "-".repeat(width + 2)));
@@ -110,7 +135,7 @@ pub fn time(nanos: f64) -> String {
 }
 
 /// Three digits are more than a noisy machine has to say.
-fn short(value: f64) -> String {
+pub fn short(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 || value.fract() == 0.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),

@@ -1,0 +1,18 @@
+//! The parts of these figures that are played in a process of their own.
+
+use benches::Result;
+
+use crate::{crew, hand_over, parked, server};
+
+pub(crate) fn play(part: &str, arguments: &[String]) -> Result {
+    match (part, arguments) {
+        ("server", [port, directory]) => server::become_one(port, directory),
+        ("wait", [name, url]) => hand_over::wait(name, url),
+        ("work", [name, url, first, tasks, workers]) => {
+            crew::work(name, url, [first.parse()?, tasks.parse()?, workers.parse()?])
+        }
+        ("hold", [url, keys]) => parked::hold(url, keys.parse()?),
+        ("park", [url, keys]) => parked::park(url, keys.parse()?),
+        _ => Err(format!("unknown part {part} {arguments:?}").into()),
+    }
+}
