@@ -37,6 +37,33 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Takes the key if it is free, or says who has it.
     fn try_acquire<'a>(&'a self, request: &'a Request) -> Answer<'a, Attempt>;
 
+    /// [`try_acquire`](Self::try_acquire) in the thread of a blocking caller, which may be blocked for `limit`. `None`:
+    /// there is no shorter way than the background thread, or not now; nothing was asked.
+    fn try_acquire_blocking(&self, request: &Request, limit: Duration) -> Option<Result<Attempt, Fault>> {
+        let _ = (request, limit);
+        None
+    }
+
+    /// [`release`](Self::release) in the same way.
+    fn release_blocking(&self, lease: &Lease, limit: Duration) -> Option<Result<bool, Fault>> {
+        let _ = (lease, limit);
+        None
+    }
+
+    /// [`try_acquire`](Self::try_acquire) on the runtime of an async caller, to be polled there within a time limit, or
+    /// anywhere if the caller goes away. `None`: there is no shorter way than the background thread, or not now;
+    /// nothing was asked. Asked for only where a tokio runtime may be entered.
+    fn try_acquire_here(&self, request: &Request) -> Option<Answer<'static, Attempt>> {
+        let _ = request;
+        None
+    }
+
+    /// [`release`](Self::release) in the same way.
+    fn release_here(&self, lease: &Lease) -> Option<Answer<'static, bool>> {
+        let _ = lease;
+        None
+    }
+
     /// Makes the lease last at least `ttl` from now on, never shorter than it was to last anyway: two renewals may
     /// arrive in any order. `false`: it is not this owner's any more, nothing was changed.
     fn renew<'a>(&'a self, lease: &'a Lease, ttl: Ttl) -> Answer<'a, bool>;
@@ -91,7 +118,8 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
         Box::pin(async { Ok(None) })
     }
 
-    /// Ends what waiting for `request` left behind. Called once if the request's waiting ends without a grant.
+    /// Ends what waiting for `request` left behind. Called once if the request's waiting ends without a grant, and also
+    /// if it never came to [`watch`](Self::watch) but [stands in line](Capabilities::queues).
     fn give_up<'a>(&'a self, request: &'a Request) -> Answer<'a, ()> {
         let _ = request;
         Box::pin(async { Ok(()) })
@@ -112,8 +140,7 @@ pub struct Request {
     pub mode: Mode,
     /// Whether the caller can wait: where others wait already, they may be served first.
     pub give_way: bool,
-    /// How many fencing tokens to reserve for hand-overs inside this process; a backend may reserve fewer. Foreseen:
-    /// the engine asks for one.
+    /// How many fencing tokens to reserve, for hand-overs inside this process; a backend may reserve fewer.
     pub reserve: u32,
 }
 
@@ -145,7 +172,8 @@ pub enum Attempt {
     Granted(Lease),
     /// Somebody has it.
     Held {
-        /// Who, if the store told it along with the refusal.
+        /// Who, if the store told it along with the refusal. Without a fencing token, it is a holder that is not of
+        /// this library, and whose release nobody announces.
         holder: Option<Box<Holder>>,
         /// When it becomes free if nothing happens; `None` if the store cannot tell.
         free_in: Option<Duration>,
@@ -173,6 +201,8 @@ pub trait Watch: Send {
 pub enum Signal {
     /// The key may be free: ask again.
     LookAgain,
+    /// The key may be free when this has passed, earlier than was known.
+    FreeIn(Duration),
     /// The key was given to the waiting request.
     Granted(Lease),
 }
@@ -190,6 +220,9 @@ pub struct Capabilities {
     pub across_hosts: bool,
     /// [`Backend::watch`] announces a release.
     pub notifies: bool,
+    /// A refused attempt that [gives way](Request::give_way) is in line at once: what becomes free from then on is kept
+    /// for its [`Backend::watch`], and it is ended by [`Backend::give_up`].
+    pub queues: bool,
     /// A lease lasts as long as its process: it is free at once when the holder dies, a holder that is merely
     /// stopped is never overtaken, and there is nothing to renew.
     pub bound_to_process: bool,
@@ -223,6 +256,7 @@ impl Default for Capabilities {
             across_processes: true,
             across_hosts: true,
             notifies: false,
+            queues: false,
             bound_to_process: false,
             survives_restart: false,
             hand_over: false,

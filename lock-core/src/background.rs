@@ -16,34 +16,46 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::error::Error;
+use crate::{error::Error, schedule::Schedule};
 
 /// How long the end of a thread, and with it that of the process, waits for releases that it has left to us.
 const DRAIN: Duration = Duration::from_secs(5);
 
+#[derive(Clone)]
 struct Background {
     process: u32,
     handle: Handle,
+    schedule: Arc<Schedule>,
 }
 
 static BACKGROUND: Mutex<Option<Background>> = Mutex::new(None);
 
-/// The background runtime.
+/// The background thread, started where there is none.
 ///
 /// # Errors
 /// [`Error::Config`] if the operating system refuses another thread.
-pub(crate) fn handle() -> Result<Handle, Error> {
+fn background() -> Result<Background, Error> {
     let mut background = BACKGROUND.lock().unwrap_or_else(PoisonError::into_inner);
     // A forked child has our memory but not our thread.
     let process = std::process::id();
     match &*background {
-        Some(known) if known.process == process => Ok(known.handle.clone()),
+        Some(known) if known.process == process => Ok(known.clone()),
         _ => {
-            let handle = start()?;
-            *background = Some(Background { process, handle: handle.clone() });
-            Ok(handle)
+            let started = Background { process, handle: start()?, schedule: Arc::new(Schedule::new()) };
+            let schedule = Arc::clone(&started.schedule);
+            drop(started.handle.spawn(async move { schedule.run().await }));
+            *background = Some(started.clone());
+            Ok(started)
         }
     }
+}
+
+/// What is due when.
+///
+/// # Errors
+/// [`Error::Config`] if the operating system refuses another thread.
+pub(crate) fn schedule() -> Result<Arc<Schedule>, Error> {
+    Ok(background()?.schedule)
 }
 
 thread_local!(static IS_CURRENT: Cell<bool> = const { Cell::new(false) });
@@ -56,7 +68,7 @@ pub(crate) fn is_current() -> bool {
 fn start() -> Result<Handle, Error> {
     let failed = |error| Error::config(format!("could not start the background thread of `lock`: {error}"));
     let mut builder = Builder::new_current_thread();
-    builder.enable_time();
+    builder.enable_all();
     let runtime = builder.build().map_err(failed)?;
     let handle = runtime.handle().clone();
     thread::Builder::new()
@@ -74,7 +86,7 @@ pub(crate) fn spawn<F>(job: F) -> Result<JoinHandle<F::Output>, Error>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    Ok(handle()?.spawn(job))
+    Ok(background()?.handle.spawn(job))
 }
 
 /// Something that is ready at a moment, on any executor.

@@ -29,6 +29,14 @@ impl Moment {
         Self(u64::try_from(by.as_nanos()).map_or(u64::MAX, |nanos| self.0.saturating_add(nanos)))
     }
 
+    /// The moment `by` earlier, or the first there is; [`Moment::NEVER`] stays.
+    pub(crate) fn before(self, by: Duration) -> Self {
+        if self == Self::NEVER {
+            return self;
+        }
+        Self(u64::try_from(by.as_nanos()).map_or(0, |nanos| self.0.saturating_sub(nanos)))
+    }
+
     /// How long until this moment; zero once it has passed.
     pub(crate) fn until(self) -> Duration {
         self.since(Self::now())

@@ -143,7 +143,7 @@ impl Guard {
     /// [`Error::Lost`] if it was not ours any more: somebody else may have held it meanwhile. [`Error::Backend`] if
     /// the store does not answer; the lease then ends by its ttl.
     pub fn release(&self) -> Result<()> {
-        park::block_on(self.release_async())
+        park::block_on(self.hold.release(Caller::Blocking))
     }
 
     /// [`release`](Self::release), in async code. The release happens even if this future is dropped.
@@ -151,7 +151,7 @@ impl Guard {
     /// # Errors
     /// As [`release`](Self::release).
     pub async fn release_async(&self) -> Result<()> {
-        self.hold.release().await
+        self.hold.release(Caller::Async).await
     }
 
     /// Keeps the lease and gives up the guard: whoever is told the owner can [`adopt`](crate::Lock::adopt) it, also in

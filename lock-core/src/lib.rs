@@ -43,6 +43,7 @@ mod park;
 mod queue;
 mod race;
 mod renew;
+mod schedule;
 mod scope;
 mod shared;
 mod signal;

@@ -6,6 +6,7 @@ use crate::{
     acquire::{self, Caller},
     backend::Mode,
     backends::memory,
+    background,
     config::Resolved,
     error::{Error, Result},
     fields::{Fields, Named},
@@ -370,10 +371,13 @@ impl Lock {
             Store::Memory(queue) => Ok(queue.expel(&target.key, None)),
             Store::Backend(_, backend) => {
                 let (backend, key) = (Arc::clone(backend), target.key().clone());
-                locker::call(target.key(), "force the release of", async move {
+                let forced = locker::call(target.key(), "force the release of", async move {
                     backend.force_release(&key).await
                 })
-                .await
+                .await?;
+                // A guard of this process is told at once.
+                background::schedule()?.hurry(|hold| hold.is_of(target));
+                Ok(forced)
             }
         }
     }

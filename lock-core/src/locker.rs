@@ -1,6 +1,7 @@
 //! A backend with its settings.
 
 use std::{
+    any::Any,
     fmt,
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -54,7 +55,7 @@ struct Inner {
     /// For people: the URL without secrets, or the backend.
     shown: String,
     /// Kept, so that the next locker on the same place finds it.
-    _shared: Option<Arc<(Arc<Queue>, Arc<backends::File>)>>,
+    _shared: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 /// Where a lock is decided upon.
@@ -67,7 +68,8 @@ pub(crate) enum Store {
 }
 
 impl Locker {
-    /// Opens the store behind a URL: `memory://`, `file:///directory`.
+    /// Opens the store behind a URL: `memory://`, `file:///directory`, with the feature `redis` also
+    /// `redis://host/0`, `rediss://host/0` and `redis+unix:///socket`.
     ///
     /// The URL is checked now; the store is connected to at first use.
     ///
@@ -85,11 +87,18 @@ impl Locker {
         let shown = format!("{:?}", crate::url::Redacted(url));
         let Url { place, settings: in_url } = Url::parse(url)?;
         let settings = Resolved::new(&in_url.or(settings))?;
-        let mut shared = None;
+        let mut shared: Option<Arc<dyn Any + Send + Sync>> = None;
         let store = match place {
             Place::Memory(name) => Store::Memory(memory::space(&name)),
             Place::File(directory) => {
                 let opened = backends::File::opened(directory);
+                let store = Store::Backend(Arc::clone(&opened.0), Arc::clone(&opened.1) as _);
+                shared = Some(opened);
+                store
+            }
+            #[cfg(feature = "redis")]
+            Place::Redis(address) => {
+                let opened = backends::Redis::opened(address)?;
                 let store = Store::Backend(Arc::clone(&opened.0), Arc::clone(&opened.1) as _);
                 shared = Some(opened);
                 store

@@ -9,16 +9,40 @@ use crate::{
     background,
     clock::Moment,
     hold::{Leased, Phase, give_back},
+    schedule::LONGEST_SLEEP,
 };
 
-/// Sleeps stand still while the machine is suspended, leases do not: so they are looked at again this soon afterwards.
-pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+/// When a hold is to be looked after first: a third of its ttl after it was asked for, or, without renewal, at its end.
+pub(crate) fn first_due(hold: &Leased) -> Moment {
+    if hold.renews() { hold.deadline().before(hold.lease().ttl.get() * 2 / 3) } else { hold.deadline() }
+}
+
+/// Looks after a hold that has become due. On the background thread.
+pub(crate) fn begin(hold: &Arc<Leased>) {
+    hold.kept_by(&tokio::spawn(keep(Arc::clone(hold))));
+}
+
+/// Asks the store at once whether a lease is still there, and looks after it from then on.
+pub(crate) fn look_now(hold: &Arc<Leased>) {
+    let looking = Arc::clone(hold);
+    let job = background::spawn(async move {
+        let ttl = looking.lease().ttl;
+        if let Ok(false) = looking.renew_once(ttl, ttl.get() / 6).await {
+            lose(&looking, Loss::Taken);
+        }
+        keep(looking).await;
+    });
+    match job {
+        Ok(job) => hold.kept_by(&job),
+        Err(error) => tracing::warn!(%error, "could not look after a lease"),
+    }
+}
 
 /// Renews the lease whenever a third of its ttl has passed, until it is released or lost.
 ///
 /// A renewal that fails is tried again until the deadline, each try with a time limit of its own; a renewal that
 /// hangs therefore does not keep the next from being tried, nor the loss from being told in time.
-pub(crate) async fn keep(hold: Arc<Leased>, renew: bool) {
+async fn keep(hold: Arc<Leased>) {
     let ttl = hold.lease().ttl.get();
     let pause = (ttl / 20).clamp(Duration::from_millis(10), Duration::from_secs(1));
     while hold.phase() == Phase::Held {
@@ -27,7 +51,7 @@ pub(crate) async fn keep(hold: Arc<Leased>, renew: bool) {
         if left.is_zero() {
             return lose(&hold, Loss::Late);
         }
-        let due = if renew { left.saturating_sub(ttl * 2 / 3) } else { left };
+        let due = if hold.renews() { left.saturating_sub(ttl * 2 / 3) } else { left };
         if !due.is_zero() {
             tokio::time::sleep(due.min(LONGEST_SLEEP)).await;
             continue;

@@ -7,12 +7,14 @@ use std::{borrow::Cow, fmt, path::PathBuf};
 
 use percent_encoding::percent_decode_str;
 
+#[cfg(feature = "redis")]
+use crate::backends::redis::Address;
 use crate::{
     config::Settings,
     error::{Error, Result, excerpt},
 };
 
-/// Every scheme there is, with the feature that it needs and whether that is part of this version.
+/// Every scheme there is, with the feature that it needs.
 const SCHEMES: [(&str, &str); 14] = [
     ("memory", ""),
     ("file", ""),
@@ -44,6 +46,9 @@ pub(crate) enum Place {
     Memory(String),
     /// A directory.
     File(PathBuf),
+    /// A server, as one of its users.
+    #[cfg(feature = "redis")]
+    Redis(Address),
 }
 
 impl Url {
@@ -56,21 +61,34 @@ impl Url {
             )));
         };
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let place = match scheme.to_ascii_lowercase().as_str() {
+        let scheme = scheme.to_ascii_lowercase();
+        if query.contains('@') && !["memory", "file"].contains(&&*scheme) {
+            // The `?` is the password's, or the `@` is the query's: nobody knows which.
+            return Err(Error::config(format!(
+                "{shown:?} has a \"?\" before an \"@\"; accepted are %3F in a password and %40 in the query"
+            )));
+        }
+        let query = Query::parse(query, if scheme == "redis+unix" { &["db"] } else { &[] }, shown)?;
+        let place = match scheme.as_str() {
             "memory" => Place::Memory(decoded(rest, "the name", shown)?.into_owned()),
             "file" => Place::File(directory(rest, shown)?),
+            #[cfg(feature = "redis")]
+            "redis" | "rediss" | "redis+unix" => {
+                let address = Address::parse(&scheme, rest, query.own("db"));
+                Place::Redis(address.map_err(|wrong| Error::config(format!("{shown:?}: {wrong}")))?)
+            }
             known if SCHEMES.iter().any(|(name, _)| *name == known) => {
-                return Err(feature_missing(known, shown));
+                return Err(not_here(known, shown));
             }
             _ => {
                 return Err(Error::config(format!(
                     "{shown:?} has the unknown scheme {:?}; accepted are {}",
-                    excerpt(scheme),
+                    excerpt(&scheme),
                     accepted()
                 )));
             }
         };
-        Ok(Self { place, settings: settings(query, shown)? })
+        Ok(Self { place, settings: query.settings })
     }
 }
 
@@ -80,21 +98,37 @@ fn split_scheme(text: &str) -> Option<(&str, &str)> {
     text.split_once("://").filter(|(scheme, _)| scheme.bytes().all(known))
 }
 
-fn accepted() -> String {
-    SCHEMES
-        .iter()
-        .filter(|(_, feature)| feature.is_empty())
-        .map(|(name, _)| format!("{name}://"))
-        .collect::<Vec<_>>()
-        .join(" and ")
+/// The schemes that this build takes.
+fn here() -> impl Iterator<Item = &'static str> {
+    let works = |(name, feature): &(&str, &str)| match *feature {
+        "" => true,
+        "redis" => cfg!(feature = "redis") && ["redis", "rediss", "redis+unix"].contains(name),
+        _ => false,
+    };
+    SCHEMES.iter().filter(move |scheme| works(scheme)).map(|(name, _)| *name)
 }
 
-fn feature_missing(scheme: &str, shown: Redacted<'_>) -> Error {
+fn accepted() -> String {
+    let names: Vec<String> = here().map(|name| format!("{name}://")).collect();
+    match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// A scheme that is known, and of no use in this build or in this version.
+fn not_here(scheme: &str, shown: Redacted<'_>) -> Error {
+    const WORK: [&str; 3] = ["redis", "rediss", "redis+unix"];
     let feature = SCHEMES.iter().find(|(name, _)| *name == scheme).map_or("", |(_, feature)| feature);
-    Error::config(format!(
-        "{shown:?} needs the feature {feature:?}, which this version does not have yet; accepted are {}",
-        accepted()
-    ))
+    let why = if WORK.contains(&scheme) {
+        format!("needs the feature {feature:?} of the crate lock, which is not compiled in")
+    } else if feature == "redis" {
+        format!("has the scheme {scheme:?}, which comes with a later version")
+    } else {
+        format!("needs the feature {feature:?}, which this version does not have yet")
+    };
+    Error::config(format!("{shown:?} {why}; accepted are {}", accepted()))
 }
 
 /// `/dir` of `file:///dir`, or of `file://localhost/dir`.
@@ -112,28 +146,46 @@ fn directory(rest: &str, shown: Redacted<'_>) -> Result<PathBuf> {
     if path.contains('\0') { Err(wrong()) } else { Ok(PathBuf::from(path.as_ref())) }
 }
 
-fn settings(query: &str, shown: Redacted<'_>) -> Result<Settings> {
-    let mut settings = Settings::default();
-    let mut seen: Vec<Cow<'_, str>> = Vec::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').ok_or_else(|| {
-            Error::config(format!(
-                "{shown:?}: a part of the query is not name=value; accepted names are {}",
-                Settings::NAMES.join(", ")
-            ))
-        })?;
-        let name = decoded(name, "a name in the query", shown)?;
-        let value = decoded(value, "a value in the query", shown)?;
-        if seen.contains(&name) {
-            return Err(Error::config(format!("{shown:?}: {name:?} stands twice in the query")));
+/// What stands behind the `?`.
+struct Query<'a> {
+    settings: Settings,
+    /// What only the scheme knows.
+    own: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+impl<'a> Query<'a> {
+    fn parse(query: &'a str, own_names: &[&str], shown: Redacted<'_>) -> Result<Self> {
+        let mut parsed = Self { settings: Settings::default(), own: Vec::new() };
+        let mut seen: Vec<Cow<'_, str>> = Vec::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').ok_or_else(|| {
+                Error::config(format!(
+                    "{shown:?}: a part of the query is not name=value; accepted names are {}",
+                    Settings::NAMES.iter().chain(own_names).copied().collect::<Vec<_>>().join(", ")
+                ))
+            })?;
+            let name = decoded(name, "a name in the query", shown)?;
+            let value = decoded(value, "a value in the query", shown)?;
+            if seen.contains(&name) {
+                return Err(Error::config(format!("{shown:?}: {name:?} stands twice in the query")));
+            }
+            seen.push(name.clone());
+            if own_names.contains(&&*name) {
+                parsed.own.push((name, value));
+                continue;
+            }
+            // What is unknown is named by the error itself.
+            let known = Settings::NAMES.iter().any(|known| **known == *name);
+            let place = if known { format!("{shown:?}: {name}") } else { format!("{shown:?}") };
+            parsed.settings.set(&name, &value, &place)?;
         }
-        // What is unknown is named by the error itself.
-        let known = Settings::NAMES.iter().any(|known| **known == *name);
-        let place = if known { format!("{shown:?}: {name}") } else { format!("{shown:?}") };
-        settings.set(&name, &value, &place)?;
-        seen.push(name);
+        Ok(parsed)
     }
-    Ok(settings)
+
+    #[cfg(feature = "redis")]
+    fn own(&self, name: &str) -> Option<&str> {
+        self.own.iter().find(|(own, _)| own == name).map(|(_, value)| &**value)
+    }
 }
 
 /// `what` it is stands in the error, as the text may be a secret.
@@ -197,10 +249,11 @@ mod tests {
     #[test]
     fn what_is_no_url_is_named_with_what_is_accepted() {
         for (text, said) in [
-            ("", "memory:// and file://"),
+            ("", "accepted are memory://"),
             ("/var/lock", "not a URL"),
             ("ftp://host", "unknown scheme \"ftp\""),
-            ("redis://host", "feature \"redis\""),
+            ("mysql://host", "feature \"mysql\""),
+            ("redis+cluster://host", "later version"),
             ("sqlite:///x.db", "feature \"sqlite\""),
             ("file://relative/dir", "absolute path"),
             ("file:///", "absolute path"),
@@ -237,8 +290,22 @@ mod tests {
             "memory://u:secret%ff@x",
             "file:///x?secret@host",
         ] {
-            let error = Url::parse(text).unwrap_err();
-            assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
+            let shown = match Url::parse(text) {
+                Ok(url) => format!("{url:?}"),
+                Err(error) => format!("{error} {error:?}"),
+            };
+            assert!(!shown.contains("secret"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_scheme_without_its_feature_names_the_feature() {
+        let parsed = Url::parse("redis://host");
+        if cfg!(feature = "redis") {
+            assert!(parsed.is_ok(), "{parsed:?}");
+        } else {
+            let error = parsed.unwrap_err().to_string();
+            assert!(error.contains("feature \"redis\" of the crate lock"), "{error}");
         }
     }
 

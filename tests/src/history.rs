@@ -1,9 +1,10 @@
 //! What processes write of their holds, and what must be true of it.
 //!
-//! A line `A token pid at until` is written when a lock was had, `R token pid at ..` when it is about to be given back;
-//! moments are nanoseconds on `CLOCK_BOOTTIME`. Whoever kills a process notes the moment before as `K pid at`. A hold
-//! therefore lasted at least from its `A` to the first of its `R`, its process's `K`, and the end of its lease: two
-//! that overlap by this overlapped in truth.
+//! A line `A token pid at until` is written when a lock was had, `R token pid at until` when it is about to be given back;
+//! moments are nanoseconds on `CLOCK_BOOTTIME`, and `until` is when the guard's deadline stands at that moment, which is
+//! not later if it was lost. Whoever kills a process notes the moment before as `K pid at`. A hold therefore lasted at
+//! least from its `A` to its `R` if it was not lost by then, and otherwise to the first of its `R`, its process's `K`,
+//! and the end of its lease: two that overlap by this overlapped in truth.
 
 use std::{collections::HashMap, fmt, fs, path::Path};
 
@@ -79,10 +80,12 @@ impl History {
                     }
                     history.holds.push(Hold { token, pid, from, to: until });
                 }
-                ("R", &[token, pid, at, _]) => {
+                ("R", &[token, pid, at, until]) => {
                     let pid = u32::try_from(pid).unwrap_or_default();
-                    match open.get(&(token, pid)) {
-                        Some(&place) => history.holds[place].to = history.holds[place].to.min(at),
+                    match open.get(&(token, pid)).map(|&place| &mut history.holds[place]) {
+                        // Not lost by then, and what is lost is never had again: it was renewed all the time.
+                        Some(hold) if until > at => hold.to = at,
+                        Some(hold) => hold.to = hold.to.min(at),
                         None => history.wrong.push(Wrong::Line(line.to_owned())),
                     }
                 }
@@ -103,19 +106,26 @@ impl History {
 
     fn check(&mut self) {
         self.holds.sort_by_key(|hold| (hold.from, hold.token));
-        let Some((first, rest)) = self.holds.split_first() else { return };
-        let (mut longest, mut last) = (*first, *first);
-        for hold in rest {
-            if hold.from < longest.to {
-                self.wrong.push(Wrong::Overlap(longest, *hold));
+        let mut tokens = HashMap::new();
+        let (mut longest, mut last): (Option<Hold>, Option<Hold>) = (None, None);
+        for hold in &self.holds {
+            if let Some(first) = tokens.insert(hold.token, *hold) {
+                self.wrong.push(Wrong::Order(first, *hold));
             }
-            if hold.token <= last.token {
-                self.wrong.push(Wrong::Order(last, *hold));
+            // One that was over when it was noted may be noted late.
+            if hold.to <= hold.from {
+                continue;
             }
-            if hold.to > longest.to {
-                longest = *hold;
+            if let Some(longer) = longest.filter(|longest| hold.from < longest.to) {
+                self.wrong.push(Wrong::Overlap(longer, *hold));
             }
-            last = *hold;
+            if let Some(later) = last.filter(|last| hold.token < last.token) {
+                self.wrong.push(Wrong::Order(later, *hold));
+            }
+            if longest.is_none_or(|longest| hold.to > longest.to) {
+                longest = Some(*hold);
+            }
+            last = Some(*hold);
         }
     }
 
@@ -187,6 +197,26 @@ mod tests {
         assert_eq!(wrong("A 1 7 10 99\nK 7 15\nA 2 8 16 99\nR 2 8 50 99"), []);
         let found = wrong("A 1 7 10 99\nK 7 15\nA 2 8 14 99\nR 2 8 50 99");
         assert!(matches!(found[..], [Wrong::Overlap(..)]), "{found:?}");
+    }
+
+    #[test]
+    fn a_hold_that_was_renewed_lasts_until_it_is_given_back() {
+        let found = wrong("A 1 7 10 40\nR 1 7 80 99\nA 2 8 60 99\nR 2 8 90 99");
+        assert!(matches!(found[..], [Wrong::Overlap(..)]), "{found:?}");
+    }
+
+    #[test]
+    fn a_hold_that_was_lost_lasted_until_its_lease_did() {
+        assert_eq!(wrong("A 1 7 10 40\nR 1 7 80 80\nA 2 8 60 99\nR 2 8 90 99"), []);
+        let found = wrong("A 1 7 10 70\nR 1 7 80 80\nA 2 8 60 99\nR 2 8 90 99");
+        assert!(matches!(found[..], [Wrong::Overlap(..)]), "{found:?}");
+    }
+
+    #[test]
+    fn a_hold_that_was_over_before_it_was_noted_may_be_noted_after_its_successor() {
+        assert_eq!(wrong("A 2 8 60 99\nR 2 8 70 99\nA 1 7 80 80\nA 3 8 90 99"), []);
+        let found = wrong("A 2 8 60 99\nR 2 8 70 99\nA 2 7 80 80");
+        assert!(matches!(found[..], [Wrong::Order(..)]), "its token is somebody else's: {found:?}");
     }
 
     #[test]

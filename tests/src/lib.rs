@@ -1,12 +1,17 @@
-//! What the tests share: the backends under test, the executors, scratch directories, and the history checker.
+//! What the tests share: the backends under test, the executors, real servers, a proxy that breaks what goes through it,
+//! scratch directories, events, and histories of holds with their checker.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
 #![allow(clippy::missing_panics_doc, reason = "all of this is called by tests")]
 
 use std::io::Write as _;
 
+pub mod events;
 pub mod executors;
 pub mod history;
+pub mod journal;
+pub mod proxy;
 pub mod scratch;
+pub mod servers;
 pub mod subjects;
 
 /// Prints a summary that is worth reading also when nothing failed; what a test prints is otherwise not shown then.

@@ -1,21 +1,26 @@
 //! The backends under test. A new one is one entry more.
 
-use std::{path::PathBuf, process::Command, sync::Arc};
+use std::{
+    path::PathBuf,
+    process::Command,
+    sync::{Arc, Mutex, Weak},
+};
 
 use lock_core::{
     Locker,
     backend::{Backend, Capabilities},
-    backends::File,
+    backends::{File, Redis},
     conformance::{Leases, Subject},
 };
 
-use crate::scratch::Scratch;
+use crate::{scratch::Scratch, servers::RedisServer};
 
 /// Every backend, each on a store of its own that lasts as long as the subject.
 pub fn subjects() -> Vec<Subject> {
     vec![
         memory(),
         file(),
+        redis(),
         leases("leases", Leases::new()),
         leases("leases-notifying", Leases::new().notifying()),
     ]
@@ -47,6 +52,21 @@ pub fn file() -> Subject {
     Subject::new("file", capabilities, move |settings| {
         // Not by its URL: lockers of one process on one URL are one client.
         Locker::with_backend_and(File::shared(directory.path()), settings)
+    })
+    .helper(move || holder(&url))
+}
+
+/// `redis://`, on a server that lasts as long as any subject of this process.
+pub fn redis() -> Subject {
+    static SERVER: Mutex<Weak<RedisServer>> = Mutex::new(Weak::new());
+    let mut started = SERVER.lock().unwrap();
+    let server = started.upgrade().unwrap_or_else(|| Arc::new(RedisServer::start()));
+    *started = Arc::downgrade(&server);
+    let url = server.url();
+    let capabilities = Redis::open(&url).unwrap().capabilities();
+    Subject::new("redis", capabilities, move |settings| {
+        // Not by its URL: lockers of one process on one URL are one client.
+        Locker::with_backend_and(Redis::open(&server.url())?, settings)
     })
     .helper(move || holder(&url))
 }

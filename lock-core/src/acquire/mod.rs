@@ -8,6 +8,7 @@
 mod search;
 
 use std::{
+    any::Any,
     future::{Future, poll_fn},
     pin::Pin,
     sync::Arc,
@@ -25,7 +26,7 @@ use crate::{
     clock::Moment,
     error::{Error, Result},
     guard::Guard,
-    hold::{Hold, InProcess, Leased},
+    hold::{Hold, InProcess, Kept, Leased},
     lease::{Holder, Lease, Owner, Ttl},
     lock::{Options, Target},
     locker::{CALL_LIMIT, Store, limited},
@@ -73,6 +74,13 @@ async fn acquire(
     check(target, options)?;
     let queue = target.locker.queue();
     let turn = Taken::new(target, take_turn(target, options, deadline, caller).await?);
+    if let Some(kept) = turn.parcel() {
+        if kept.fits(options) {
+            let hold = Leased::handed_over(kept, turn.keep())?;
+            return Ok(Guard::new(Hold::Leased(hold), options.release_on_drop, caller));
+        }
+        kept.give_back().await;
+    }
     let (backend, owner) = match target.locker.store() {
         Store::Memory(_) => return in_process(target, options, turn, queue, caller),
         Store::Backend(_, backend) => (backend, options.owner.clone().map_or_else(Owner::random, Ok)?),
@@ -81,13 +89,16 @@ async fn acquire(
     request.mode = options.mode;
     request.give_way = options.patience != Patience::None;
     let mut search = Search::new(Arc::clone(backend), request, turn, options, deadline, caller);
-    if backend.capabilities().immediate {
-        match search.look_here() {
-            Some(Ok(Some(guard))) => return Ok(guard),
-            Some(Ok(None)) if options.patience == Patience::None => return Err(search.refused()),
-            Some(Err(error)) => return Err(error),
-            Some(Ok(None)) | None => {}
-        }
+    let looked = match caller {
+        _ if backend.capabilities().immediate => search.look_here(),
+        Caller::Blocking => search.look_blocking(),
+        Caller::Async => search.look_on_the_way().await,
+    };
+    match looked {
+        Some(Ok(Some(guard))) => return Ok(guard),
+        Some(Ok(None)) if options.patience == Patience::None => return Err(search.refused()),
+        Some(Err(error)) => return Err(error),
+        Some(Ok(None)) | None => {}
     }
     let (mut answer, result) = oneshot::channel();
     background::spawn(async move {
@@ -272,6 +283,18 @@ struct Taken {
 impl Taken {
     fn new(target: &Arc<Target>, turn: Turn) -> Self {
         Self { target: Arc::clone(target), turn: Some(turn) }
+    }
+
+    /// How many wait for this turn to end.
+    fn waiting(&self) -> usize {
+        let queue = self.target.locker.queue();
+        self.turn.map_or(0, |turn| queue.waiters(&self.target.key, turn))
+    }
+
+    /// The lease that the last turn has left to this one.
+    fn parcel(&self) -> Option<Kept> {
+        let parcel: Box<dyn Any> = self.target.locker.queue().take_parcel(&self.target.key, self.turn?)?;
+        parcel.downcast().ok().map(|kept| *kept)
     }
 
     fn keep(mut self) -> Turn {

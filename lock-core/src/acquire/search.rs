@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::{Caller, Taken, leased, timeout};
 use crate::{
-    backend::{Attempt, Backend, Fault, Request, Signal, Watch},
+    backend::{Answer, Attempt, Backend, Fault, Request, Signal, Watch},
     background,
     clock::Moment,
     error::{Error, Result},
@@ -30,6 +30,9 @@ const LAST_ANSWER: Duration = Duration::from_secs(1);
 /// How often to look though announcements are watched for: they should not get lost, and if one does, this is the harm.
 const LOST_ANNOUNCEMENT: Duration = Duration::from_secs(5);
 
+/// How often a lease is handed over inside the process at most, before other processes have their chance.
+const HAND_OVERS: u32 = 16;
+
 /// How often a request whose answer was lost is asked again; it is idempotent by owner.
 const FAULTS_FORGIVEN: u32 = 2;
 
@@ -46,13 +49,25 @@ pub(super) struct Search {
     caller: Caller,
     /// An attempt whose answer is still to come.
     asked: Option<Asked>,
+    /// The same, on the caller's runtime.
+    here: Option<Answer<'static, Attempt>>,
     /// An attempt whose answer will not come any more.
     doubtful: bool,
-    /// What the backend does to wait has begun.
-    watched: bool,
+    waits: Waits,
     faults: u32,
     holder: Option<Box<Holder>>,
     free_in: Option<Duration>,
+}
+
+/// What was done to wait.
+#[derive(Clone, Copy, Debug, Default)]
+struct Waits {
+    /// The backend was asked for announcements.
+    watched: bool,
+    /// The backend may have put the request in line.
+    in_line: bool,
+    /// It has just been refused, and put in line: no need to ask before the first wait.
+    looked: bool,
 }
 
 impl Search {
@@ -72,8 +87,9 @@ impl Search {
             deadline,
             caller,
             asked: None,
+            here: None,
             doubtful: false,
-            watched: false,
+            waits: Waits::default(),
             faults: 0,
             holder: None,
             free_in: None,
@@ -101,11 +117,54 @@ impl Search {
         }
     }
 
+    /// One attempt on the runtime of an async caller. `None`: it is for the background thread.
+    pub(super) async fn look_on_the_way(&mut self) -> Option<Result<Option<Guard>>> {
+        let mut request = self.request.clone();
+        request.reserve = self.reserve();
+        let sent = Moment::now();
+        let asking = self.backend.try_acquire_here(&request)?;
+        self.waits.in_line |= request.give_way && self.backend.capabilities().queues;
+        let limit = self.limit().min(self.call_limit());
+        // Kept here, for whoever cleans up if the caller goes away meanwhile.
+        let asking = self.here.insert(asking);
+        let answer = limited(limit, asking).await;
+        self.here = None;
+        self.looked(answer, sent)
+    }
+
+    /// What came of an attempt outside of the background thread.
+    fn looked(&mut self, answer: Result<Attempt, Fault>, sent: Moment) -> Option<Result<Option<Guard>>> {
+        match answer {
+            Ok(attempt) => {
+                self.waits.looked = self.waits.in_line;
+                Some(self.judge(attempt, sent))
+            }
+            Err(fault) => {
+                let error = self.failed(fault);
+                // The background thread asks again: the connection may just have been an old one.
+                if error.is_retryable() { None } else { Some(Err(error)) }
+            }
+        }
+    }
+
+    /// One attempt in the thread of a blocking caller. `None`: it is for the background thread.
+    pub(super) fn look_blocking(&mut self) -> Option<Result<Option<Guard>>> {
+        let mut request = self.request.clone();
+        request.reserve = self.reserve();
+        let queues = self.backend.capabilities().queues;
+        let sent = Moment::now();
+        let answer = self.backend.try_acquire_blocking(&request, self.limit().min(self.call_limit()))?;
+        self.waits.in_line |= request.give_way && queues;
+        self.looked(answer, sent)
+    }
+
     /// Attempts until one is granted or the time to wait has passed. Runs on the background thread.
     pub(super) async fn run(&mut self) -> Result<Guard> {
         let mut watch = None;
         loop {
-            if let Some(guard) = self.ask().await? {
+            if !mem::take(&mut self.waits.looked)
+                && let Some(guard) = self.ask().await?
+            {
                 return Ok(guard);
             }
             if self.options.patience == Patience::None {
@@ -118,10 +177,10 @@ impl Search {
                     |turn| timeout(&turn.target, &self.options, holder),
                 ));
             }
-            if !self.watched {
+            if !self.waits.watched {
                 watch = self.watch().await?;
-                // What was released before the watch began was not announced to it.
-                if watch.is_some() {
+                // What was released before the watch began was not announced to it, unless we were in line.
+                if watch.is_some() && !self.waits.in_line {
                     continue;
                 }
             }
@@ -137,10 +196,12 @@ impl Search {
     async fn ask(&mut self) -> Result<Option<Guard>> {
         loop {
             let begun = Instant::now();
-            let limit = CALL_LIMIT.min(self.request.ttl.get() * 2 / 3);
+            let limit = self.call_limit();
             let (backend, mut request) = (Arc::clone(&self.backend), self.request.clone());
             // There is no other attempt after this one to let others go before.
             request.give_way &= !self.is_late();
+            request.reserve = self.reserve();
+            self.waits.in_line |= request.give_way && self.backend.capabilities().queues;
             let asked = self.asked.insert(background::spawn(async move {
                 let sent = Moment::now();
                 (limited(limit, backend.try_acquire(&request)).await, sent)
@@ -166,6 +227,18 @@ impl Search {
             }
             tokio::time::sleep(self.options.retry.jittered() / 4 * self.faults).await;
         }
+    }
+
+    /// A token for each who waits here for this turn to end: they are handed the lease without asking for it.
+    fn reserve(&self) -> u32 {
+        let Some(turn) = &self.turn else { return 1 };
+        let waiting = u32::try_from(turn.waiting()).unwrap_or(u32::MAX);
+        1 + waiting.min(HAND_OVERS)
+    }
+
+    /// How long an attempt may take: afterwards, there is not enough left of what it may have been granted.
+    fn call_limit(&self) -> Duration {
+        CALL_LIMIT.min(self.request.ttl.get() * 2 / 3)
     }
 
     /// How long a call may take beside the attempts, whose wait is one budget with theirs.
@@ -212,7 +285,7 @@ impl Search {
     }
 
     async fn watch(&mut self) -> Result<Option<Box<dyn Watch>>> {
-        self.watched = true;
+        self.waits.watched = true;
         let watch = limited(self.limit(), async { self.backend.watch(&self.request).await }).await;
         watch.map_err(|fault| fault.into_error(&self.request.key, "wait for"))
     }
@@ -222,9 +295,11 @@ impl Search {
         let free = self.free_in.map(after_expiry);
         let pause = match watch {
             // Whoever waits for hours should not hang on a single announcement.
-            Some(_) => Some(free.unwrap_or(Duration::MAX).min(LOST_ANNOUNCEMENT.mul_f64(jitter()))),
+            Some(_) if !self.is_foreign() => {
+                Some(free.unwrap_or(Duration::MAX).min(LOST_ANNOUNCEMENT.mul_f64(jitter())))
+            }
             // Nobody will tell: look often, and not later than the moment at which it will be free.
-            None => Some(free.unwrap_or(Duration::MAX).min(self.options.retry.jittered())),
+            _ => Some(free.unwrap_or(Duration::MAX).min(self.options.retry.jittered())),
         };
         let until = [pause.and_then(|pause| Instant::now().checked_add(pause)), self.deadline];
         let asleep = async {
@@ -244,11 +319,20 @@ impl Search {
         match announced {
             Some(Signal::Granted(lease)) => Some(lease),
             Some(Signal::LookAgain) => None,
+            Some(Signal::FreeIn(within)) => {
+                self.free_in = Some(within);
+                Box::pin(self.pause(watch)).await
+            }
             None => {
                 *watch = None;
                 None
             }
         }
+    }
+
+    /// The holder is not of this library: nobody will announce its release.
+    fn is_foreign(&self) -> bool {
+        self.holder.as_ref().is_some_and(|holder| holder.fencing_token.is_none())
     }
 
     /// Confirms a lease that a release has handed to us; it is short until then.
@@ -265,17 +349,19 @@ impl Search {
 impl Drop for Search {
     fn drop(&mut self) {
         let Some(turn) = self.turn.take() else { return };
-        let (asked, watched, doubtful) = (self.asked.take(), self.watched, mem::take(&mut self.doubtful));
-        if asked.is_none() && !watched && !doubtful {
+        let (asked, here, doubtful) = (self.asked.take(), self.here.take(), mem::take(&mut self.doubtful));
+        let watched = self.waits.watched || self.waits.in_line;
+        if asked.is_none() && here.is_none() && !watched && !doubtful {
             return;
         }
         let (backend, request) = (Arc::clone(&self.backend), self.request.clone());
         let cleaned = background::spawn(async move {
             // Held until all is cleaned up: whoever comes next must not be refused because of us.
             let _turn = turn;
-            let answer = match asked {
-                Some(asked) => asked.await.ok().map(|(answer, _)| answer),
-                None => None,
+            let answer = match (asked, here) {
+                (Some(asked), _) => asked.await.ok().map(|(answer, _)| answer),
+                (None, Some(here)) => Some(limited(CALL_LIMIT, here).await),
+                (None, None) => None,
             };
             if watched {
                 let _ = limited(CALL_LIMIT, backend.give_up(&request)).await;

@@ -9,26 +9,27 @@ use std::{
     pin::Pin,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::{
     acquire::{Caller, check_ttl},
-    backend::{Backend, Fault},
+    backend::{Answer, Backend, Fault, Mode},
     background,
     clock::Moment,
     error::{Error, Result},
     lease::{Lease, Ttl},
-    lock::Target,
+    lock::{Options, Target},
     locker::{CALL_LIMIT, limited},
     park,
-    queue::Turn,
+    queue::{Parcel, Turn},
     renew::{self, Loss},
+    schedule::{Schedule, Ticket},
     signal::Signal,
 };
 
@@ -45,6 +46,12 @@ pub(crate) struct Leased {
     /// Until when a lease that does not run out was extended.
     extended: AtomicU64,
     phase: AtomicU8,
+    /// A release may have been executed, though its answer was lost.
+    doubtful: AtomicBool,
+    renew: bool,
+    /// Since when this process has the lease.
+    since: Moment,
+    scheduled: OnceLock<(Arc<Schedule>, Ticket)>,
     keeper: OnceLock<AbortHandle>,
 }
 
@@ -56,6 +63,9 @@ pub(crate) enum Phase {
     Released,
     Lost,
 }
+
+/// The longest that a release may take in its caller's thread, before the background thread does it.
+const SHORT_LIMIT: Duration = Duration::from_secs(1);
 
 /// What [`Leased::deadline`] holds once somebody has seen it passed.
 const PASSED: u64 = 0;
@@ -70,10 +80,46 @@ impl Leased {
         sent: Moment,
         renew: bool,
     ) -> Result<Arc<Self>> {
-        let capabilities = backend.capabilities();
-        let lasting = capabilities.bound_to_process && renew;
+        let lasting = backend.capabilities().bound_to_process && renew;
         let deadline = if lasting { Moment::NEVER } else { lease.ttl.deadline(sent) };
-        let hold = Arc::new(Self {
+        let hold = Arc::new(Self::starting(target, backend, lease, turn, (deadline, sent), renew));
+        let mut told = true;
+        if hold.bound {
+            let weak = Arc::downgrade(&hold);
+            let tell = move || {
+                if let Some(hold) = weak.upgrade() {
+                    renew::lose(&hold, Loss::Taken);
+                }
+            };
+            told = hold.backend.tell_when_lost(&hold.lease, Box::new(tell));
+        }
+        let looked_after = match (lasting, told) {
+            (true, true) => Ok(()),
+            (true, false) => background::spawn(renew::look_after(Arc::downgrade(&hold)))
+                .map(|keeper| hold.kept_by(&keeper)),
+            (false, _) => hold.schedule(),
+        };
+        hold.or_release(looked_after)
+    }
+
+    /// Takes over a lease that was handed over inside this process, with the turn.
+    pub(crate) fn handed_over(kept: Kept, turn: Turn) -> Result<Arc<Self>> {
+        let Kept { target, backend, lease, deadline, since } = kept;
+        let hold = Arc::new(Self::starting(target, backend, lease, Some(turn), (deadline, since), true));
+        let scheduled = hold.schedule();
+        hold.or_release(scheduled)
+    }
+
+    fn starting(
+        target: Arc<Target>,
+        backend: Arc<dyn Backend>,
+        lease: Lease,
+        turn: Option<Turn>,
+        (deadline, since): (Moment, Moment),
+        renew: bool,
+    ) -> Self {
+        let capabilities = backend.capabilities();
+        Self {
             target,
             lost: Arc::default(),
             backend,
@@ -83,34 +129,51 @@ impl Leased {
             deadline: AtomicU64::new(deadline.as_nanos()),
             extended: AtomicU64::new(0),
             phase: AtomicU8::new(Phase::Held as u8),
+            doubtful: AtomicBool::new(false),
+            renew,
+            since,
+            scheduled: OnceLock::new(),
             keeper: OnceLock::new(),
             lease,
-        });
-        let mut told = true;
-        if capabilities.bound_to_process {
-            let weak = Arc::downgrade(&hold);
-            let tell = move || {
-                if let Some(hold) = weak.upgrade() {
-                    renew::lose(&hold, Loss::Taken);
-                }
-            };
-            told = hold.backend.tell_when_lost(&hold.lease, Box::new(tell));
         }
-        if !lasting || !told {
-            let keeper = if lasting {
-                background::spawn(renew::look_after(Arc::downgrade(&hold)))
-            } else {
-                background::spawn(renew::keep(Arc::clone(&hold), renew))
-            };
-            match keeper {
-                Ok(keeper) => drop(hold.keeper.set(keeper.abort_handle())),
-                Err(error) => {
-                    hold.release_now(Caller::Blocking);
-                    return Err(error);
-                }
-            }
+    }
+
+    fn schedule(self: &Arc<Self>) -> Result<()> {
+        let schedule = background::schedule()?;
+        let ticket = schedule.add(self, renew::first_due(self));
+        drop(self.scheduled.set((schedule, ticket)));
+        Ok(())
+    }
+
+    fn or_release(self: Arc<Self>, looked_after: Result<()>) -> Result<Arc<Self>> {
+        if let Err(error) = looked_after {
+            self.release_now(Caller::Blocking);
+            return Err(error);
         }
-        Ok(hold)
+        Ok(self)
+    }
+
+    /// The task that looks after it, to be ended with it.
+    pub(crate) fn kept_by<T>(&self, keeper: &JoinHandle<T>) {
+        drop(self.keeper.set(keeper.abort_handle()));
+    }
+
+    /// Nobody has to look after it any more.
+    fn unschedule(&self) {
+        if let Some((schedule, ticket)) = self.scheduled.get() {
+            schedule.remove(*ticket);
+        }
+        if let Some(keeper) = self.keeper.get() {
+            keeper.abort();
+        }
+    }
+
+    pub(crate) const fn renews(&self) -> bool {
+        self.renew
+    }
+
+    pub(crate) fn is_of(&self, target: &Target) -> bool {
+        self.lease.key == *target.key() && self.target.locker.identity() == target.locker.identity()
     }
 
     pub(crate) const fn lease(&self) -> &Lease {
@@ -231,15 +294,18 @@ impl Leased {
         }
     }
 
-    pub(super) async fn release(self: &Arc<Self>) -> Result<()> {
+    pub(super) async fn release(self: &Arc<Self>, caller: Caller) -> Result<()> {
         let Some(job) = self.begin_release()? else { return Ok(()) };
         let late = self.has_passed();
-        let released = match self.finish_inline(job) {
+        let released = match self.finish_here(job, caller) {
             Ok(done) => done,
-            Err(job) => {
-                let job = background::spawn_before_exit(job)?;
-                job.await.unwrap_or_else(|crashed| Err(Fault::failed(crashed)))
-            }
+            Err(job) => match self.finish_on_the_way(job, caller).await {
+                Ok(done) => done,
+                Err(job) => {
+                    let job = background::spawn_before_exit(job)?;
+                    job.await.unwrap_or_else(|crashed| Err(Fault::failed(crashed)))
+                }
+            },
         };
         match released {
             Ok(true) if !late => Ok(()),
@@ -250,7 +316,7 @@ impl Leased {
 
     pub(super) fn release_now(self: &Arc<Self>, caller: Caller) {
         let Ok(Some(job)) = self.begin_release() else { return };
-        if let Err(job) = self.finish_inline(job) {
+        if let Err(job) = self.finish_here(job, caller) {
             self.finish(job, caller, "release failed");
         }
     }
@@ -264,14 +330,83 @@ impl Leased {
             Phase::Released => return Ok(None),
             Phase::Lost => return Err(self.lost_error()),
         }
-        if let Some(keeper) = self.keeper.get() {
-            keeper.abort();
+        self.unschedule();
+        if self.hand_over() {
+            return Ok(None);
         }
         if let (Some(turn), false) = (self.turn, self.immediate) {
             self.target.locker.queue().releasing(&self.target.key, turn);
         }
         let leaving = Leaving(Arc::clone(self));
-        Ok(Some(async move { give_back(&*leaving.0.backend, &leaving.0.lease).await }))
+        Ok(Some(async move {
+            let hold = &leaving.0;
+            let released = give_back(&*hold.backend, &hold.lease).await?;
+            Ok(released || hold.doubtful.load(Ordering::Acquire))
+        }))
+    }
+
+    /// Leaves the lease to the next in line of this process, without asking anybody, if it may be and somebody waits.
+    ///
+    /// Bounded by the tokens that were reserved with it, one for each who waited then, and by a third of its ttl: who
+    /// waits in other processes is to have a turn as well.
+    fn hand_over(&self) -> bool {
+        let Some(turn) = self.turn.filter(|_| !self.immediate && self.renew && self.lease.reserved > 1)
+        else {
+            return false;
+        };
+        let deadline = self.deadline();
+        if self.since.after(self.lease.ttl.get() / 3).has_passed() || self.has_passed() {
+            return false;
+        }
+        let mut lease = self.lease.clone();
+        lease.fencing_token += 1;
+        lease.reserved -= 1;
+        let (target, backend) = (Arc::clone(&self.target), Arc::clone(&self.backend));
+        let kept = Box::new(Kept { target, backend, lease, deadline, since: self.since });
+        self.target.locker.queue().pass(&self.target.key, turn, kept).is_ok()
+    }
+
+    /// Releases in the caller's thread where there is a way; gives the job for the background thread back otherwise.
+    fn finish_here<F>(&self, job: F, caller: Caller) -> Result<Result<bool, Fault>, Pin<Box<F>>>
+    where
+        F: Future<Output = Result<bool, Fault>>,
+    {
+        if caller == Caller::Blocking && !background::is_current() {
+            match self.backend.release_blocking(&self.lease, SHORT_LIMIT) {
+                Some(Ok(released)) => {
+                    // This leaves the turn.
+                    drop(job);
+                    return Ok(Ok(released));
+                }
+                Some(Err(fault)) => self.doubtful.store(fault.may_have_executed(), Ordering::Release),
+                None => {}
+            }
+        }
+        self.finish_inline(job)
+    }
+
+    /// Releases on the runtime of an async caller where there is a way; gives the job back otherwise.
+    async fn finish_on_the_way<F>(
+        &self,
+        job: Pin<Box<F>>,
+        caller: Caller,
+    ) -> Result<Result<bool, Fault>, Pin<Box<F>>>
+    where
+        F: Future<Output = Result<bool, Fault>> + Send + 'static,
+    {
+        let here = if caller == Caller::Async { self.backend.release_here(&self.lease) } else { None };
+        let Some(here) = here else { return Err(job) };
+        let mut release = OnTheWay { here, job: Some(job) };
+        let answer = limited(SHORT_LIMIT, &mut release.here).await;
+        let job = release.job.take();
+        match (answer, job) {
+            (Err(fault), Some(job)) => {
+                self.doubtful.store(fault.may_have_executed(), Ordering::Release);
+                Err(job)
+            }
+            // Dropping the job leaves the turn.
+            (answer, _) => Ok(answer),
+        }
     }
 
     /// Does a job of an immediate backend here and now; gives any other back.
@@ -292,9 +427,7 @@ impl Leased {
         if self.end(Phase::Released) != Phase::Held {
             return;
         }
-        if let Some(keeper) = self.keeper.get() {
-            keeper.abort();
-        }
+        self.unschedule();
         let extended = Moment::from_nanos(self.extended.load(Ordering::Acquire)).until();
         let ttl = Ttl::new(extended).map_or(self.lease.ttl, |extended| extended.max(self.lease.ttl));
         let (leaving, immediate) = (Leaving(Arc::clone(self)), self.immediate);
@@ -328,6 +461,68 @@ impl Leased {
 
     fn lost_error(&self) -> Error {
         Error::Lost { key: self.lease.key.clone() }
+    }
+}
+
+/// A release on the runtime of its caller; dropped, it is done on the background thread.
+struct OnTheWay<F: Future<Output = Result<bool, Fault>> + Send + 'static> {
+    here: Answer<'static, bool>,
+    job: Option<Pin<Box<F>>>,
+}
+
+impl<F: Future<Output = Result<bool, Fault>> + Send + 'static> Drop for OnTheWay<F> {
+    fn drop(&mut self) {
+        let Some(job) = self.job.take() else { return };
+        let nothing: Answer<'static, bool> = Box::pin(async { Ok(false) });
+        let here = std::mem::replace(&mut self.here, nothing);
+        let done = background::spawn_before_exit(async move {
+            // What was sent is not to arrive after what comes next.
+            drop(limited(SHORT_LIMIT, here).await);
+            job.await
+        });
+        if let Err(error) = done {
+            tracing::warn!(%error, "release failed");
+        }
+    }
+}
+
+/// A lease on its way from one hold of this process to the next.
+pub(crate) struct Kept {
+    target: Arc<Target>,
+    backend: Arc<dyn Backend>,
+    lease: Lease,
+    deadline: Moment,
+    since: Moment,
+}
+
+impl Kept {
+    /// Whether it is what the next one wants, and enough of it is left.
+    pub(crate) fn fits(&self, options: &Options) -> bool {
+        let alike = options.renew && options.ttl == self.lease.ttl && options.owner.is_none();
+        alike && options.mode == Mode::Exclusive && self.deadline.until() > self.lease.ttl.get() / 3
+    }
+
+    /// Gives it back, to the end, also if nobody waits for that.
+    pub(crate) async fn give_back(self) {
+        let Self { backend, lease, .. } = self;
+        let job = background::spawn_before_exit(async move { drop(give_back(&*backend, &lease).await) });
+        if let Ok(job) = job {
+            drop(job.await);
+        }
+    }
+}
+
+impl Parcel for Kept {
+    fn back(self: Box<Self>, turn: Turn) {
+        let target = Arc::clone(&self.target);
+        let job = background::spawn_before_exit(async move {
+            drop(give_back(&*self.backend, &self.lease).await);
+            self.target.locker.queue().leave(&self.target.key, turn);
+        });
+        if let Err(error) = job {
+            tracing::warn!(key = %target.key(), %error, "could not give a lease back");
+            target.locker.queue().leave(&target.key, turn);
+        }
     }
 }
 

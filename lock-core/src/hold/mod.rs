@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 pub(crate) use self::{
     in_process::InProcess,
-    leased::{Leased, Phase, give_back},
+    leased::{Kept, Leased, Phase, give_back},
 };
 use crate::{
     acquire::Caller,
@@ -82,10 +82,10 @@ impl Hold {
         }
     }
 
-    pub(crate) async fn release(&self) -> Result<()> {
+    pub(crate) async fn release(&self, caller: Caller) -> Result<()> {
         match self {
             Self::InProcess(hold) => hold.release(),
-            Self::Leased(hold) => hold.release().await,
+            Self::Leased(hold) => hold.release(caller).await,
         }
     }
 

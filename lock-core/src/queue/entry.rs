@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use super::{Turn, waiter::Waiter};
+use super::{Parcel, Turn, waiter::Waiter};
 use crate::{
     clock::Moment,
     lease::{Owner, Ttl},
@@ -50,6 +50,8 @@ struct More {
     releasing: bool,
     owner: Option<Owner>,
     lost: Option<Arc<Signal>>,
+    /// What the last turn left to this one.
+    parcel: Option<Box<dyn Parcel>>,
     waiters: VecDeque<Arc<Waiter>>,
 }
 
@@ -63,7 +65,7 @@ impl Entry {
         self.more.is_none()
     }
 
-    /// A new turn begins, of somebody else.
+    /// A new turn begins, of somebody else. A parcel that was not taken is left to it.
     pub(super) fn begin(&mut self, turn: Turn) {
         self.turn = turn;
         self.ends = Ends::NEVER;
@@ -119,6 +121,18 @@ impl Entry {
 
     pub(super) fn take_signal(&mut self) -> Option<Arc<Signal>> {
         self.more.as_mut().and_then(|more| more.lost.take())
+    }
+
+    pub(super) fn set_parcel(&mut self, parcel: Box<dyn Parcel>) {
+        self.more().parcel = Some(parcel);
+    }
+
+    pub(super) fn take_parcel(&mut self) -> Option<Box<dyn Parcel>> {
+        self.more.as_mut().and_then(|more| more.parcel.take())
+    }
+
+    pub(super) fn waiters(&self) -> usize {
+        self.more.as_ref().map_or(0, |more| more.waiters.len())
     }
 
     pub(super) fn add_waiter(&mut self, waiter: Arc<Waiter>) {

@@ -10,6 +10,8 @@
 //!   lock. A waiter that finds itself in line is passed the turn; one that has gone is not there to be passed it.
 //! - *give × cancel*: a waiter that was given the turn and is dropped before it noticed gives it on.
 //! - *give × poll*: the turn is written before the waker is taken, and the waker is stored before the turn is read.
+//! - *pass × cancel*: what one turn leaves to the next, a parcel, lies with the entry. A turn that ends without having
+//!   taken it leaves it to the next; where there is none, the turn goes on until the parcel was sent back.
 //! - *leave × leave*: turns are numbered; leaving with a number that is not the current one does nothing.
 //! - *extend × end*: whether a turn's deadline has passed is decided under the shard's lock, by the clock read there.
 //! - *wake*: wakers run foreign code, also when they are cloned or dropped; that happens under no lock, and they are
@@ -25,6 +27,7 @@ mod schedules;
 mod tests;
 
 use std::{
+    any::Any,
     fmt,
     hash::{BuildHasher, RandomState},
     sync::Arc,
@@ -52,6 +55,12 @@ const SHARDS: usize = 1;
 
 /// A turn: its number is higher than that of every earlier turn of the key, so that it can be a fencing token.
 pub(crate) type Turn = u64;
+
+/// What a turn leaves to the next one: the lease of a backend, which then needs not be asked for anew.
+pub(crate) trait Parcel: Any + Send {
+    /// Nobody takes it: sends it back, and ends the turn that goes on until then. Called with no lock held.
+    fn back(self: Box<Self>, turn: Turn);
+}
 
 /// Keeps each shard on cache lines of its own.
 #[repr(align(128))]
@@ -117,6 +126,14 @@ impl Queue {
             entries.held.remove(key);
             return true;
         }
+        if entry.waiters() == 0
+            && let Some(parcel) = entry.take_parcel()
+        {
+            entry.set_releasing();
+            drop(entries);
+            parcel.back(turn);
+            return true;
+        }
         let (waiter, lost) = Self::pass_on(&mut entries, key);
         drop(entries);
         drop(lost);
@@ -124,6 +141,36 @@ impl Queue {
             waiter.wake();
         }
         true
+    }
+
+    /// Gives the turn to the next in line, and a parcel with it. Gives it back if nobody waits, or it is not the turn.
+    pub(crate) fn pass(
+        &self,
+        key: &Hashed,
+        turn: Turn,
+        parcel: Box<dyn Parcel>,
+    ) -> Result<(), Box<dyn Parcel>> {
+        let mut entries = self.entries(key);
+        let entry = entries.held.get_mut(key).filter(|entry| entry.turn == turn && entry.waiters() > 0);
+        let Some(entry) = entry else { return Err(parcel) };
+        entry.set_parcel(parcel);
+        let (waiter, lost) = Self::pass_on(&mut entries, key);
+        drop(entries);
+        drop(lost);
+        if let Some(waiter) = waiter {
+            waiter.wake();
+        }
+        Ok(())
+    }
+
+    /// What the last turn has left to this one.
+    pub(crate) fn take_parcel(&self, key: &Hashed, turn: Turn) -> Option<Box<dyn Parcel>> {
+        self.with(key, turn, Entry::take_parcel).flatten()
+    }
+
+    /// How many wait for this turn to end.
+    pub(crate) fn waiters(&self, key: &Hashed, turn: Turn) -> usize {
+        self.with(key, turn, |entry| entry.waiters()).unwrap_or(0)
     }
 
     /// Ends somebody's turn: its lease ended without its doing. `false`: it was over already.

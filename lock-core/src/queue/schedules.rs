@@ -152,3 +152,65 @@ fn shuttle_an_expelled_holder_is_told_and_its_leaving_harms_nobody() {
         SCHEDULES,
     );
 }
+
+/// A parcel that is taken or sent back, once in all.
+struct Letter {
+    queue: Arc<Queue>,
+    key: Hashed,
+    back: Arc<AtomicUsize>,
+}
+
+impl Parcel for Letter {
+    fn back(self: Box<Self>, turn: Turn) {
+        self.back.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let (queue, key) = (Arc::clone(&self.queue), self.key.clone());
+        drop(thread::spawn(move || {
+            assert!(queue.leave(&key, turn), "the turn goes on until the parcel is back");
+        }));
+    }
+}
+
+#[test]
+fn shuttle_a_parcel_is_taken_once_or_sent_back() {
+    shuttle::check_random(
+        || {
+            let (queue, key) = queue();
+            let Seat::Given(turn) = queue.try_enter(&key) else { panic!("it was free") };
+            let (taken, back) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+            let letter =
+                Box::new(Letter { queue: Arc::clone(&queue), key: key.clone(), back: Arc::clone(&back) });
+            let canceller = {
+                let (queue, key) = (Arc::clone(&queue), key.clone());
+                thread::spawn(move || {
+                    let mut waiting = pin!(queue.enter(&key));
+                    let ready = waiting.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+                    if let std::task::Poll::Ready(turn) = ready {
+                        queue.leave(&key, turn);
+                    }
+                    thread::yield_now();
+                })
+            };
+            let waiter = {
+                let (queue, key, taken) = (Arc::clone(&queue), key.clone(), Arc::clone(&taken));
+                thread::spawn(move || {
+                    let turn = future::block_on(queue.enter(&key));
+                    if queue.take_parcel(&key, turn).is_some() {
+                        taken.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                    }
+                    queue.leave(&key, turn);
+                })
+            };
+            if let Err(letter) = queue.pass(&key, turn, letter) {
+                letter.back(turn);
+            }
+            canceller.join().unwrap();
+            waiter.join().unwrap();
+            // Whoever comes last finds it free: nothing keeps the turn.
+            let turn = future::block_on(queue.enter(&key));
+            queue.leave(&key, turn);
+            let count = |counter: &AtomicUsize| counter.load(std::sync::atomic::Ordering::SeqCst);
+            assert_eq!(count(&taken) + count(&back), 1);
+        },
+        SCHEDULES,
+    );
+}

@@ -1,0 +1,56 @@
+//! What an error of the client means: whether the request may have been executed, and whether asking again may help.
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+use super::address::Address;
+use crate::backend::Fault;
+
+/// The error of a request that was sent.
+pub(super) fn of_a_request(error: &RedisError, address: &Address) -> Fault {
+    let fault = Fault::failed(text(error, address));
+    match error.kind() {
+        ErrorKind::Server(kind) => match kind {
+            // Refused before anything was done.
+            ServerErrorKind::BusyLoading
+            | ServerErrorKind::MasterDown
+            | ServerErrorKind::ClusterDown
+            | ServerErrorKind::TryAgain
+            | ServerErrorKind::ReadOnly => fault,
+            ServerErrorKind::NoPerm => fault.maybe_executed().permanent(),
+            _ => fault.maybe_executed(),
+        },
+        ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig => fault.permanent(),
+        ErrorKind::Extension if matches!(error.code(), Some("BUSY" | "OOM")) => fault,
+        ErrorKind::Extension if error.code() == Some("NOAUTH") => fault.permanent(),
+        ErrorKind::Extension if error.code() == Some("WRONGTYPE") => fault.maybe_executed().permanent(),
+        _ => fault.maybe_executed(),
+    }
+}
+
+/// The error of a connection that was not made: nothing was asked on it.
+pub(super) fn of_a_connection(error: &RedisError, address: &Address) -> Fault {
+    let fault = Fault::failed(text(error, address));
+    match error.kind() {
+        ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig | ErrorKind::RESP3NotSupported => {
+            fault.permanent()
+        }
+        ErrorKind::Server(ServerErrorKind::NoPerm) => fault.permanent(),
+        ErrorKind::Extension if matches!(error.code(), Some("WRONGPASS" | "NOAUTH")) => fault.permanent(),
+        _ => fault,
+    }
+}
+
+fn text(error: &RedisError, address: &Address) -> String {
+    let advice = match error.kind() {
+        ErrorKind::Server(ServerErrorKind::NoPerm) => {
+            "; a user needs the permissions that the documentation of lock_core::backends::Redis lists"
+        }
+        ErrorKind::Server(ServerErrorKind::ReadOnly) => "; locks are kept on a master, this is a replica",
+        ErrorKind::RESP3NotSupported => "; accepted are Redis from 6.2 on and Valkey",
+        ErrorKind::Extension if error.code() == Some("WRONGTYPE") => {
+            "; the key is something else than a lock, and is left alone"
+        }
+        _ => "",
+    };
+    format!("{address}: {error}{advice}")
+}

@@ -1,0 +1,364 @@
+//! The one connection of this process to a server: made at first need, watched, and made anew when it breaks.
+//!
+//! What may interleave: many callers may need it at once, it may break at any moment, and a caller may go away while
+//! it waits for it. One caller at a time connects, the others wait for what comes of it; a failure counts for all who
+//! come within a moment. Connections are numbered, so that the end of an old one does not end its successor.
+
+use std::{
+    sync::{
+        Arc, Mutex, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use redis::{
+    AsyncConnectionConfig, Client, FromRedisValue, PushInfo, PushKind, RedisError, ScriptInvocation,
+    aio::MultiplexedConnection,
+};
+use tokio::sync::{Notify, mpsc};
+
+use super::{
+    address::Address,
+    checks, fault,
+    local::{Locals, Place},
+    names,
+    pool::Pool,
+    scripts::Scripts,
+    waiters::Waiters,
+};
+use crate::{
+    backend::Fault,
+    key::Key,
+    lease::Owner,
+    race::{Either, race},
+    sync,
+};
+
+/// How long making a connection may take.
+const CONNECTING: Duration = Duration::from_secs(2);
+/// How often a connection is asked whether it is still alive.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How long the answer to that may take.
+const ALIVE_WITHIN: Duration = Duration::from_secs(1);
+/// How long a failure to connect counts for all who come, at first and at most.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+
+/// Requests under way at once before callers wait to send theirs.
+const UNDER_WAY: usize = 1024;
+
+pub(super) struct Link {
+    address: Address,
+    client: Client,
+    /// Where the server tells this process of locks that were passed on to it.
+    channel: String,
+    pub(super) scripts: Scripts,
+    state: Mutex<State>,
+    connecting: tokio::sync::Mutex<()>,
+    pub(super) waiters: Waiters,
+    pool: Pool,
+    locals: Arc<Locals>,
+    /// An answer did not come in time.
+    suspected: Arc<Notify>,
+    warned: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    number: u64,
+    up: Option<Up>,
+    failed: Option<Failed>,
+}
+
+/// A connection, and what was learnt when it was made.
+#[derive(Clone)]
+pub(super) struct Up {
+    number: u64,
+    process: u32,
+    connection: MultiplexedConnection,
+    /// How soon a lock that is passed on to this process is claimed; `None`: it cannot be told of one.
+    pub(super) claims_within: Option<Duration>,
+}
+
+struct Failed {
+    fault: Fault,
+    until: Instant,
+    pause: Duration,
+}
+
+impl Link {
+    /// `client` speaks RESP3, for pushes beside answers on one connection; `plain` need not.
+    pub(super) fn new(address: Address, client: Client, plain: Client, channel: String) -> Arc<Self> {
+        Arc::new(Self {
+            address,
+            client,
+            channel,
+            scripts: Scripts::new(),
+            state: Mutex::default(),
+            connecting: tokio::sync::Mutex::default(),
+            waiters: Waiters::default(),
+            pool: Pool::new(plain.clone()),
+            locals: Locals::new(plain),
+            suspected: Arc::default(),
+            warned: AtomicBool::new(false),
+        })
+    }
+
+    pub(super) const fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// A place in line, as the scripts understand it.
+    pub(super) fn place(&self, claims_within: Duration, owner: &Owner) -> String {
+        format!("{} {} {owner}", self.channel, claims_within.as_millis())
+    }
+
+    /// Leaves the line, and gives back what was passed on to this owner and not claimed.
+    pub(super) async fn give_up(&self, up: &Up, key: &Key, owner: &Owner) -> Result<(), Fault> {
+        let Some(claims_within) = up.claims_within else { return Ok(()) };
+        let mut script = self.scripts.give_up.prepare_invoke();
+        script.key(&names::all(key)[..]).arg(owner.to_string()).arg(self.place(claims_within, owner));
+        self.invoke(up, &script).await
+    }
+
+    /// Runs a script.
+    pub(super) async fn invoke<T: FromRedisValue>(
+        &self,
+        up: &Up,
+        invocation: &ScriptInvocation<'_>,
+    ) -> Result<T, Fault> {
+        let mut connection = up.connection.clone();
+        self.follow(up, invocation.invoke_async(&mut connection)).await
+    }
+
+    /// Sends commands.
+    pub(super) async fn query<T: FromRedisValue>(&self, up: &Up, command: &redis::Cmd) -> Result<T, Fault> {
+        let mut connection = up.connection.clone();
+        self.follow(up, command.query_async(&mut connection)).await
+    }
+
+    async fn follow<T>(
+        &self,
+        up: &Up,
+        request: impl Future<Output = Result<T, RedisError>>,
+    ) -> Result<T, Fault> {
+        let unanswered = Unanswered(Some(self));
+        let answer = request.await;
+        unanswered.answered();
+        answer.map_err(|error| {
+            if error.is_unrecoverable_error() || error.is_io_error() || checks::is_replica(&error) {
+                self.down(up.number);
+            }
+            fault::of_a_request(&error, &self.address)
+        })
+    }
+
+    /// Runs a script in the thread of a blocking caller; `None` if that has to be done on the background thread.
+    pub(super) fn invoke_blocking<T: FromRedisValue>(
+        &self,
+        invocation: &ScriptInvocation<'_>,
+        limit: Duration,
+    ) -> Option<Result<T, Fault>> {
+        let answer = self.pool.invoke(invocation, limit)?;
+        Some(answer.map_err(|error| {
+            // The shared connection is to the same server: it has a look.
+            self.suspected.notify_one();
+            fault::of_a_request(&error, &self.address)
+        }))
+    }
+
+    /// The connection on the runtime of an async caller, where there is one.
+    pub(super) fn here(&self) -> Option<(Place, MultiplexedConnection)> {
+        self.locals.get()
+    }
+
+    /// Runs a script on it.
+    pub(super) async fn invoke_here<T: FromRedisValue>(
+        &self,
+        (place, mut connection): (Place, MultiplexedConnection),
+        invocation: &ScriptInvocation<'_>,
+    ) -> Result<T, Fault> {
+        invocation.invoke_async(&mut connection).await.map_err(|error| {
+            if error.is_unrecoverable_error() || error.is_io_error() || checks::is_replica(&error) {
+                self.locals.remove(place);
+                // The shared connection is to the same server: it has a look.
+                self.suspected.notify_one();
+            }
+            fault::of_a_request(&error, &self.address)
+        })
+    }
+
+    /// The connection, if there is one.
+    pub(super) fn is_up(&self) -> Option<Up> {
+        self.known().ok().flatten()
+    }
+
+    /// The connection, made if there is none.
+    pub(super) async fn up(self: &Arc<Self>) -> Result<Up, Fault> {
+        if let Some(up) = self.known()? {
+            return Ok(up);
+        }
+        let _one = self.connecting.lock().await;
+        if let Some(up) = self.known()? {
+            return Ok(up);
+        }
+        let connected = tokio::time::timeout(CONNECTING, self.connect()).await;
+        let connected = connected.unwrap_or_else(|_| {
+            Err(Fault::failed(format!("{}: no connection within {CONNECTING:?}", self.address)))
+        });
+        let mut state = sync::lock(&self.state);
+        match connected {
+            Ok((up, pushes)) => {
+                state.failed = None;
+                state.up = Some(up.clone());
+                drop(state);
+                // Whoever waited on the last connection may have missed something since.
+                self.waiters.wake_all();
+                drop(tokio::spawn(attend(Arc::downgrade(self), up.clone(), pushes)));
+                Ok(up)
+            }
+            Err(fault) => {
+                let pause = state.failed.take().map_or(PAUSE.0, |failed| (failed.pause * 2).min(PAUSE.1));
+                state.failed = Some(Failed { fault: fault.clone(), until: Instant::now() + pause, pause });
+                Err(fault)
+            }
+        }
+    }
+
+    fn known(&self) -> Result<Option<Up>, Fault> {
+        let mut state = sync::lock(&self.state);
+        if let Some(up) = &state.up {
+            if up.process == std::process::id() {
+                return Ok(Some(up.clone()));
+            }
+            // A forked child: the connection is its parent's, and closing it is not for the child to do.
+            std::mem::forget(state.up.take());
+        }
+        match &state.failed {
+            Some(failed) if Instant::now() < failed.until => Err(failed.fault.clone()),
+            _ => Ok(None),
+        }
+    }
+
+    async fn connect(&self) -> Result<(Up, mpsc::UnboundedReceiver<PushInfo>), Fault> {
+        let number = {
+            let mut state = sync::lock(&self.state);
+            state.number += 1;
+            state.number
+        };
+        let (pushes, pushed) = mpsc::unbounded_channel();
+        // Limits are set around each call: the client's own would leave a command behind and say less.
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECTING))
+            .set_response_timeout(None)
+            .set_pipeline_buffer_size(UNDER_WAY)
+            .set_push_sender(pushes);
+        let failed = |error: RedisError| fault::of_a_connection(&error, &self.address);
+        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await;
+        let mut connection = connection.map_err(failed)?;
+        let first = !self.warned.swap(true, Ordering::Relaxed);
+        checks::refuse_a_replica(&mut connection, &self.address).await?;
+        if first {
+            checks::warn_of_eviction(&mut connection, &self.address).await;
+        }
+        let sent = Instant::now();
+        let claims_within = match connection.subscribe(&self.channel).await {
+            Ok(()) => Some(claims_within(sent.elapsed())),
+            Err(error) if checks::is_denied(&error) => {
+                tracing::warn!(
+                    address = %self.address,
+                    %error,
+                    "the user may not subscribe to lock:waiters:*, so that waiting callers look again every `retry`"
+                );
+                None
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        Ok((Up { number, process: std::process::id(), connection, claims_within }, pushed))
+    }
+
+    /// The connection of this number is of no use any more.
+    fn down(&self, number: u64) {
+        let mut state = sync::lock(&self.state);
+        let over =
+            if state.up.as_ref().is_some_and(|up| up.number == number) { state.up.take() } else { None };
+        drop(state);
+        if over.is_some() {
+            self.pool.clear();
+            self.locals.clear();
+            tracing::debug!(address = %self.address, "connection lost");
+            self.waiters.wake_all();
+        }
+    }
+}
+
+/// Long enough for an answer on a busy day, short enough for a waiter that died just then not to be waited for.
+fn claims_within(round_trip: Duration) -> Duration {
+    (round_trip * 20).clamp(Duration::from_millis(20), Duration::from_secs(2))
+}
+
+/// Tells waiters what the server says, and ends the connection when it does not answer any more.
+async fn attend(link: Weak<Link>, up: Up, mut pushes: mpsc::UnboundedReceiver<PushInfo>) {
+    let Some(suspected) = link.upgrade().map(|link| Arc::clone(&link.suspected)) else { return };
+    let number = up.number;
+    loop {
+        let beat = tokio::time::timeout(HEARTBEAT, suspected.notified());
+        match race(pushes.recv(), beat).await {
+            Either::First(Some(push)) => {
+                let Some(link) = link.upgrade() else { return };
+                match push.kind {
+                    PushKind::Disconnection => return link.down(number),
+                    PushKind::Message => link.told(&up, &push),
+                    _ => {}
+                }
+            }
+            Either::First(None) => {
+                let Some(link) = link.upgrade() else { return };
+                return link.down(number);
+            }
+            Either::Second(_) => {
+                let mut connection = up.connection.clone();
+                let command = redis::cmd("PING");
+                let ping = command.query_async::<redis::Value>(&mut connection);
+                let alive = tokio::time::timeout(ALIVE_WITHIN, ping).await;
+                let Some(link) = link.upgrade() else { return };
+                match alive {
+                    Ok(Ok(_)) => {}
+                    // A server that is busy or loading is alive.
+                    Ok(Err(error)) if !error.is_unrecoverable_error() && !error.is_io_error() => {}
+                    Ok(Err(_)) | Err(_) => return link.down(number),
+                }
+            }
+        }
+    }
+}
+
+impl Link {
+    fn told(self: &Arc<Self>, up: &Up, push: &PushInfo) {
+        let message = push.data.last().and_then(|value| String::from_redis_value_ref(value).ok());
+        let Some((key, owner)) = message.and_then(|message| self.waiters.deliver(&message)) else { return };
+        let (link, up) = (Arc::clone(self), up.clone());
+        drop(tokio::spawn(async move {
+            if let Err(error) = link.give_up(&up, &key, &owner).await {
+                tracing::debug!(%key, %error, "could not give a lock back that came too late");
+            }
+        }));
+    }
+}
+
+/// A request whose answer is still to come; dropped before, its connection is looked at.
+struct Unanswered<'a>(Option<&'a Link>);
+
+impl Unanswered<'_> {
+    fn answered(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if let Some(link) = self.0 {
+            link.suspected.notify_one();
+        }
+    }
+}

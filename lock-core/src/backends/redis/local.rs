@@ -1,0 +1,149 @@
+//! Connections on the runtimes of async callers: a call on one of them costs no hop through the background thread.
+//!
+//! What may interleave: a runtime may end at any moment, and its connection with it. Nothing depends on these: who finds
+//! none, or one that breaks, goes through the background thread. A connection goes with the task that made it, which
+//! its runtime drops when it ends.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, Weak},
+    time::Duration,
+};
+
+use redis::{AsyncConnectionConfig, Client, aio::MultiplexedConnection};
+use tokio::{
+    runtime::{Handle, Id},
+    task::AbortHandle,
+};
+
+use crate::{background, sync};
+
+/// How long making one may take.
+const CONNECTING: Duration = Duration::from_secs(1);
+/// Requests under way at once before callers wait to send theirs.
+const UNDER_WAY: usize = 1024;
+
+pub(super) struct Locals {
+    client: Client,
+    runtimes: Mutex<Runtimes>,
+}
+
+#[derive(Default)]
+struct Runtimes {
+    local: HashMap<Id, Local>,
+    /// Numbers the connections, so that the end of an old one does not end its successor.
+    last: u64,
+}
+
+/// Which of them it was.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    runtime: Id,
+    number: u64,
+}
+
+struct Local {
+    process: u32,
+    number: u64,
+    /// `None`: it is being made, or cannot be made here.
+    connection: Option<MultiplexedConnection>,
+    task: AbortHandle,
+}
+
+impl Locals {
+    pub(super) fn new(client: Client) -> Arc<Self> {
+        Arc::new(Self { client, runtimes: Mutex::default() })
+    }
+
+    /// The connection on the caller's runtime. Where there is none yet it is made, for the next call.
+    pub(super) fn get(self: &Arc<Self>) -> Option<(Place, MultiplexedConnection)> {
+        // A runtime without input and output is told by a panic, which must not end the process.
+        if cfg!(panic = "abort") || background::is_current() {
+            return None;
+        }
+        let handle = Handle::try_current().ok()?;
+        let (runtime, process) = (handle.id(), std::process::id());
+        let mut runtimes = sync::lock(&self.runtimes);
+        match runtimes.local.get(&runtime) {
+            Some(local) if local.process == process => {
+                let place = Place { runtime, number: local.number };
+                return local.connection.clone().map(|connection| (place, connection));
+            }
+            // A forked child: it is its parent's, and closing it is not for the child to do.
+            Some(_) => std::mem::forget(runtimes.local.remove(&runtime)),
+            None => {}
+        }
+        runtimes.last += 1;
+        let place = Place { runtime, number: runtimes.last };
+        let task = handle.spawn(keep(Arc::downgrade(self), self.client.clone(), place)).abort_handle();
+        runtimes.local.insert(runtime, Local { process, number: place.number, connection: None, task });
+        None
+    }
+
+    fn connected(&self, place: Place, connection: MultiplexedConnection) {
+        let mut runtimes = sync::lock(&self.runtimes);
+        let local = runtimes.local.get_mut(&place.runtime).filter(|local| local.number == place.number);
+        if let Some(local) = local {
+            local.connection = Some(connection);
+        }
+    }
+
+    /// It is of no use any more; the next call makes another.
+    pub(super) fn remove(&self, place: Place) {
+        let mut runtimes = sync::lock(&self.runtimes);
+        let known = runtimes.local.get(&place.runtime).is_some_and(|local| local.number == place.number);
+        let removed = known.then(|| runtimes.local.remove(&place.runtime));
+        drop(runtimes);
+        drop(removed);
+    }
+
+    pub(super) fn clear(&self) {
+        let all = std::mem::take(&mut sync::lock(&self.runtimes).local);
+        drop(all);
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Makes the connection of a runtime, and forgets it with the runtime.
+async fn keep(locals: Weak<Locals>, client: Client, place: Place) {
+    let end = End { locals, place };
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(CONNECTING))
+        .set_response_timeout(None)
+        .set_pipeline_buffer_size(UNDER_WAY);
+    match client.get_multiplexed_async_connection_with_config(&config).await {
+        Ok(connection) => {
+            let Some(locals) = end.locals.upgrade() else { return };
+            locals.connected(place, connection);
+            drop(locals);
+            std::future::pending::<()>().await;
+        }
+        Err(error) => {
+            tracing::debug!(%error, "no connection on the caller's runtime");
+            tokio::time::sleep(CONNECTING).await;
+        }
+    }
+}
+
+/// The end of a runtime, or of its connection.
+struct End {
+    locals: Weak<Locals>,
+    place: Place,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        // A runtime that cannot have one is remembered as such: it would panic each time.
+        if std::thread::panicking() {
+            return;
+        }
+        if let Some(locals) = self.locals.upgrade() {
+            locals.remove(self.place);
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! `redis://`, `rediss://`, `redis+unix://`: one Redis, from 6.2 on, or Valkey.
+//!
+//! The lock is a plain key with its owner as the value and a time to live, what `SET key owner NX PX ttl` makes, so that
+//! redis-py, redsync and other clients exclude us and we them. Beside it stand a record of the holder and the queue of
+//! those who wait, under the key's name and a control character, which no key has.
+//!
+//! | it promises | it does not |
+//! |---|---|
+//! | exclusion between all hosts that use the server | a lock that survives a fail-over to a replica, or a restart without persistence: the guard is told at its next renewal |
+//! | fencing tokens grow over expiry, restart and a flush: max(last + 1, server time in µs) | against a server's clock set back by more than an hour *and* lost records |
+//! | waiters are passed the lock by the release, across processes, first come first served | the same for a foreign client's lock: it is looked at every `retry` |
+//! | a foreign type on the key is "held", never deleted | |
+//!
+//! # Permissions
+//! `ACL SETUSER app on >… ~lock:* &lock:waiters:* +@connection +@scripting +role +info +subscribe +publish +get +set
+//! +del +pexpire +pttl +time +zadd +zrem +zpopmin +zrange +scan`, with the prefix of the locker for `~lock:*`. Without
+//! `&lock:waiters:*` and `+subscribe`, waiting callers look again every `retry`; `+role` and `+info` are for the warnings.
+
+mod address;
+mod checks;
+mod fault;
+mod link;
+mod local;
+mod names;
+mod pool;
+mod reply;
+mod scripts;
+mod waiters;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use redis::{Client, ProtocolVersion, ScriptInvocation, Value};
+
+pub(crate) use self::address::Address;
+use self::link::{Link, Up};
+use crate::{
+    backend::{Answer, Attempt, Backend, Capabilities, Fault, Request, Watch},
+    error::{Error, Result},
+    key::Key,
+    lease::{Holder, Lease, Owner, Ttl},
+    queue::Queue,
+    shared::Shared,
+    url::Place,
+};
+
+/// How much longer than its lease a record is kept, for the next token to be higher also if the clock was set back.
+const KEPT: Duration = Duration::from_hours(1);
+
+/// Locks on one Redis or Valkey server.
+///
+/// ```no_run
+/// use lock_core::Locker;
+///
+/// let locker = Locker::open("redis://127.0.0.1/0?prefix=app:")?;
+/// let guard = locker.lock("report").acquire()?;
+/// # Ok::<(), lock_core::Error>(())
+/// ```
+///
+/// A clone is the same client.
+#[derive(Clone)]
+pub struct Redis {
+    link: Arc<Link>,
+    /// `pid host`, for the record.
+    whom: Arc<str>,
+}
+
+impl Redis {
+    /// The server behind a URL, as [`Locker::open`](crate::Locker::open) takes it. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the client cannot be made.
+    pub(crate) fn new(address: Address) -> Result<Self> {
+        if address.is_tls() && rustls::crypto::CryptoProvider::get_default().is_none() {
+            // Fails only if somebody else has just installed one, which is as good.
+            drop(rustls::crypto::ring::default_provider().install_default());
+        }
+        let client = |protocol| {
+            let client = address.to_info(protocol).and_then(Client::open);
+            client.map_err(|error| Error::config(format!("{address}: {error}")))
+        };
+        let (speaking, plain) = (client(ProtocolVersion::RESP3)?, client(ProtocolVersion::RESP2)?);
+        let channel = format!("lock:waiters:{}", Owner::random()?);
+        Ok(Self { link: Link::new(address, speaking, plain, channel), whom: whom().into() })
+    }
+
+    /// A client of its own of the server behind a URL; settings in its query are not for the backend.
+    ///
+    /// Lockers that are [opened](crate::Locker::open) by URL share one client per server and user, which is cheaper.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a URL that is none of a Redis.
+    pub fn open(url: &str) -> Result<Self> {
+        match crate::url::Url::parse(url)?.place {
+            Place::Redis(address) => Self::new(address),
+            _ => Err(Error::config(
+                "it is not the URL of a Redis; accepted are redis://, rediss:// and redis+unix://",
+            )),
+        }
+    }
+
+    /// The one of this process for an address, with the queue in front of it.
+    pub(crate) fn opened(address: Address) -> Result<Arc<(Arc<Queue>, Arc<Self>)>> {
+        static OPENED: Shared<(Arc<Queue>, Arc<Redis>)> = Shared::new();
+        let redis = Self::new(address)?;
+        let name = redis.link.address().identity();
+        Ok(OPENED.get(&name, || (Arc::new(Queue::new()), Arc::new(redis))))
+    }
+
+    /// The script that acquires; who can wait is expected to be told from now on.
+    fn to_acquire(&self, up: &Up, request: &Request) -> ScriptInvocation<'_> {
+        let place = up.claims_within.filter(|_| request.give_way);
+        let known = place.is_some() && self.link.waiters.expect(request);
+        let place = place.map_or_else(String::new, |within| self.link.place(within, &request.owner));
+        let mut script = self.link.scripts.acquire.prepare_invoke();
+        script
+            .key(&names::all(&request.key)[..])
+            .arg(request.owner.to_string())
+            .arg(millis(request.ttl.get()))
+            .arg(millis(request.ttl.get() + KEPT))
+            .arg(request.reserve.max(1))
+            .arg(&*self.whom)
+            .arg(place)
+            .arg(u8::from(known));
+        script
+    }
+
+    fn acquired(&self, answer: &Value, request: &Request) -> Result<Attempt, Fault> {
+        let attempt = reply::attempt(answer, request, self.link.address())?;
+        let attempt = attempt.ok_or_else(|| reply::unexpected(answer, self.link.address()))?;
+        if matches!(attempt, Attempt::Granted(_)) && request.give_way {
+            self.link.waiters.forget(request);
+        }
+        Ok(attempt)
+    }
+
+    fn to_release(&self, lease: &Lease) -> ScriptInvocation<'_> {
+        let mut script = self.link.scripts.release.prepare_invoke();
+        script.key(&names::all(&lease.key)[..]).arg(lease.owner.to_string());
+        script
+    }
+
+    async fn acquire(&self, request: &Request) -> Result<Attempt, Fault> {
+        let up = self.link.up().await?;
+        let answer: Value = self.link.invoke(&up, &self.to_acquire(&up, request)).await?;
+        self.acquired(&answer, request)
+    }
+
+    async fn take_over(&self, request: &Request) -> Result<Option<Attempt>, Fault> {
+        let up = self.link.up().await?;
+        let mut script = self.link.scripts.adopt.prepare_invoke();
+        script
+            .key(&names::with_record(&request.key)[..])
+            .arg(request.owner.to_string())
+            .arg(millis(request.ttl.get()))
+            .arg(millis(request.ttl.get() + KEPT))
+            .arg(request.reserve.max(1))
+            .arg(&*self.whom);
+        let answer: Value = self.link.invoke(&up, &script).await?;
+        reply::attempt(&answer, request, self.link.address())
+    }
+
+    async fn prolong(&self, lease: &Lease, ttl: Ttl) -> Result<bool, Fault> {
+        let up = self.link.up().await?;
+        let mut script = self.link.scripts.renew.prepare_invoke();
+        script
+            .key(&names::with_record(&lease.key)[..])
+            .arg(lease.owner.to_string())
+            .arg(millis(ttl.get()))
+            .arg(millis(ttl.get() + KEPT));
+        self.link.invoke(&up, &script).await
+    }
+
+    async fn give_back(&self, lease: &Lease) -> Result<bool, Fault> {
+        let up = self.link.up().await?;
+        self.link.invoke(&up, &self.to_release(lease)).await
+    }
+
+    async fn find_holder(&self, up: &Up, key: &Key) -> Result<Option<Holder>, Fault> {
+        let mut script = self.link.scripts.holder.prepare_invoke();
+        script.key(&names::with_record(key)[..]);
+        match self.link.invoke(up, &script).await? {
+            Value::Nil => Ok(None),
+            answer => match reply::holder(&answer, key) {
+                Some(holder) => Ok(Some(holder)),
+                None => Err(reply::unexpected(&answer, self.link.address())),
+            },
+        }
+    }
+
+    /// By SCAN, which does not hold up the server; what is a lock is told by the records.
+    async fn list(&self, prefix: &str) -> Result<Vec<Holder>, Fault> {
+        let up = self.link.up().await?;
+        let pattern = names::records_under(prefix);
+        let (mut cursor, mut keys) = (String::from("0"), std::collections::BTreeSet::new());
+        loop {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(&cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(1000);
+            let (next, found): (String, Vec<String>) = self.link.query(&up, &scan).await?;
+            keys.extend(found.iter().filter_map(|name| names::of_record(name)));
+            if next == "0" {
+                break;
+            }
+            cursor = next;
+        }
+        let mut holders = Vec::new();
+        for key in keys {
+            let holder = self.find_holder(&up, &key).await?;
+            holders.extend(holder.filter(|holder| holder.fencing_token.is_some()));
+        }
+        Ok(holders)
+    }
+
+    async fn force(&self, key: &Key) -> Result<bool, Fault> {
+        let up = self.link.up().await?;
+        let mut script = self.link.scripts.force_release.prepare_invoke();
+        script.key(&names::all(key)[..]);
+        self.link.invoke(&up, &script).await
+    }
+}
+
+impl Backend for Redis {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            notifies: true,
+            queues: true,
+            hand_over: true,
+            ttl_grain: Duration::from_millis(1),
+            ..Capabilities::default()
+        }
+    }
+
+    fn try_acquire<'a>(&'a self, request: &'a Request) -> Answer<'a, Attempt> {
+        Box::pin(self.acquire(request))
+    }
+
+    fn try_acquire_here(&self, request: &Request) -> Option<Answer<'static, Attempt>> {
+        let (up, here) = (self.link.is_up()?, self.link.here()?);
+        let (redis, request) = (self.clone(), request.clone());
+        Some(Box::pin(async move {
+            let answer = redis.link.invoke_here(here, &redis.to_acquire(&up, &request)).await?;
+            redis.acquired(&answer, &request)
+        }))
+    }
+
+    fn release_here(&self, lease: &Lease) -> Option<Answer<'static, bool>> {
+        self.link.is_up()?;
+        let here = self.link.here()?;
+        let (redis, lease) = (self.clone(), lease.clone());
+        Some(Box::pin(async move { redis.link.invoke_here(here, &redis.to_release(&lease)).await }))
+    }
+
+    fn try_acquire_blocking(&self, request: &Request, limit: Duration) -> Option<Result<Attempt, Fault>> {
+        // The shared connection is made first: what is checked there holds for these.
+        let up = self.link.is_up()?;
+        let answer = self.link.invoke_blocking(&self.to_acquire(&up, request), limit)?;
+        Some(answer.and_then(|answer: Value| self.acquired(&answer, request)))
+    }
+
+    fn release_blocking(&self, lease: &Lease, limit: Duration) -> Option<Result<bool, Fault>> {
+        self.link.is_up()?;
+        self.link.invoke_blocking(&self.to_release(lease), limit)
+    }
+
+    fn renew<'a>(&'a self, lease: &'a Lease, ttl: Ttl) -> Answer<'a, bool> {
+        Box::pin(self.prolong(lease, ttl))
+    }
+
+    fn release<'a>(&'a self, lease: &'a Lease) -> Answer<'a, bool> {
+        Box::pin(self.give_back(lease))
+    }
+
+    fn holder<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Holder>> {
+        Box::pin(async move { self.find_holder(&self.link.up().await?, key).await })
+    }
+
+    fn held<'a>(&'a self, prefix: &'a str) -> Answer<'a, Vec<Holder>> {
+        Box::pin(self.list(prefix))
+    }
+
+    fn force_release<'a>(&'a self, key: &'a Key) -> Answer<'a, bool> {
+        Box::pin(self.force(key))
+    }
+
+    fn ping(&self) -> Answer<'_, ()> {
+        Box::pin(async {
+            let up = self.link.up().await?;
+            self.link.query::<Value>(&up, &redis::cmd("PING")).await.map(drop)
+        })
+    }
+
+    fn adopt<'a>(&'a self, request: &'a Request) -> Answer<'a, Option<Attempt>> {
+        Box::pin(self.take_over(request))
+    }
+
+    fn watch<'a>(&'a self, request: &'a Request) -> Answer<'a, Option<Box<dyn Watch>>> {
+        Box::pin(async { Ok(self.link.waiters.listen(request)) })
+    }
+
+    fn give_up<'a>(&'a self, request: &'a Request) -> Answer<'a, ()> {
+        Box::pin(async {
+            if !self.link.waiters.forget(request) {
+                return Ok(());
+            }
+            let up = self.link.up().await?;
+            self.link.give_up(&up, &request.key, &request.owner).await
+        })
+    }
+}
+
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis").field("address", self.link.address()).finish_non_exhaustive()
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn whom() -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().replace(char::is_whitespace, "-");
+    format!("{} {}", std::process::id(), if host.is_empty() { "-" } else { &host })
+}

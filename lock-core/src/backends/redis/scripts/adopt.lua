@@ -1,0 +1,19 @@
+-- Invariant: only the owner that the key names takes it over, and under the token he has; nothing is acquired anew.
+--
+-- KEYS: lock, record. ARGV: owner, ttl, how long to keep the record, tokens to reserve, `pid host`.
+-- Answers the token, who else has it, or nil if nobody does.
+
+local lock, record = KEYS[1], KEYS[2]
+local value = redis.pcall('GET', lock)
+if not value then return nil end
+if value ~= ARGV[1] then
+  if type(value) ~= 'string' then value = '' end
+  return { redis.call('PTTL', lock), value, redis.call('GET', record) or '' }
+end
+redis.call('PEXPIRE', lock, ARGV[2])
+local last, reserved, by = record_of(record)
+if by == ARGV[1] and reserved > 0 then
+  redis.call('PEXPIRE', record, ARGV[3])
+  return { last - reserved + 1, reserved }
+end
+return grant(record, last, ARGV[1], ARGV[4], ARGV[3], ARGV[5])
