@@ -73,7 +73,10 @@ fn main() -> Result {
     }
     let order = Order::read();
     let stage = Stage { effort: order.effort, server: Server::start()? };
-    let found = order.each(&FIGURES, |measure| measure(&stage))?;
+    let found = order.each(&FIGURES, |measure| {
+        stage.server.clear()?;
+        measure(&stage)
+    })?;
 
     let rows: Vec<_> = found.iter().flat_map(|findings| findings.rows.clone()).collect();
     let mut text = report::table(&rows);

@@ -13,9 +13,12 @@ use benches::{
 };
 use lock::Locker;
 
-use crate::stage::{Findings, Stage, Threads};
+use crate::{
+    contenders::ours::prefixed,
+    stage::{Findings, Stage, Threads},
+};
 
-const FEW: u32 = 10;
+const FEW: u32 = 1_000;
 const MANY: u32 = 10_000;
 /// For the last of them to have asked the server.
 const SETTLED: Duration = Duration::from_secs(1);
@@ -87,12 +90,12 @@ pub(crate) fn park(url: &str, keys: u32) -> Result {
         let lock = locker.lock(format!("parked:{number}"));
         runtime.spawn(async move { lock.acquire_async().await });
     }
-    runtime.block_on(tokio::time::sleep(SETTLED));
+    runtime.block_on(async { tokio::time::sleep(SETTLED).await });
     tell_and_wait()
 }
 
 fn locker(url: &str) -> Result<Locker> {
-    Ok(Locker::open(&format!("{url}?prefix=lock:"))?)
+    Ok(Locker::open(&prefixed(url))?)
 }
 
 fn tell_and_wait() -> Result {

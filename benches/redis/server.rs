@@ -63,6 +63,11 @@ impl Server {
         self.control.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Forgets all keys, those that were left behind for others included.
+    pub(crate) fn clear(&self) -> Result {
+        Ok(redis::cmd("FLUSHALL").exec(&mut *self.control())?)
+    }
+
     /// How much processor time it has used.
     pub(crate) fn processor_time(&self) -> Result<Duration> {
         let told: String = redis::cmd("INFO").arg("cpu").query(&mut *self.control())?;

@@ -21,8 +21,9 @@ pub(crate) fn blocking(url: &str) -> Result<Arc<dyn Blocking>> {
     Ok(Arc::new(Ours(locker)))
 }
 
-fn prefixed(url: &str) -> String {
-    format!("{url}?prefix=lock:")
+/// Not `lock:`, the default: `redis-lock` looks into every key that begins so, and fails over what is not its own.
+pub(crate) fn prefixed(url: &str) -> String {
+    format!("{url}?prefix=ours:")
 }
 
 impl Contender for Ours {

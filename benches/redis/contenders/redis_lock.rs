@@ -32,6 +32,7 @@ impl Contender for RedisLock {
     }
 }
 
+/// Its release looks through all keys of the database: the more there are, the longer it takes.
 struct Several(Mutex<sync::MultiResourceLock>);
 
 pub(crate) fn blocking(url: &str) -> Result<Arc<dyn Blocking>> {
