@@ -31,6 +31,9 @@ use crate::{
 /// The longest that an operation outside of acquiring may take.
 pub(crate) const CALL_LIMIT: Duration = Duration::from_secs(5);
 
+/// The longest that a call may take in its caller's thread or runtime, before the background thread does it.
+pub(crate) const SHORT_LIMIT: Duration = Duration::from_secs(1);
+
 /// Where locks are kept, and how: the place to get a [`Lock`] from.
 ///
 /// ```

@@ -19,7 +19,7 @@ use crate::{
     hold::give_back,
     lease::{Holder, Lease},
     lock::Options,
-    locker::{CALL_LIMIT, limited},
+    locker::{CALL_LIMIT, SHORT_LIMIT, limited},
     race::{Either, race},
     wait::{Patience, after_expiry, jitter},
 };
@@ -124,7 +124,7 @@ impl Search {
         let sent = Moment::now();
         let asking = self.backend.try_acquire_here(&request)?;
         self.waits.in_line |= request.give_way && self.backend.capabilities().queues;
-        let limit = self.limit().min(self.call_limit());
+        let limit = self.limit().min(self.call_limit()).min(SHORT_LIMIT);
         // Kept here, for whoever cleans up if the caller goes away meanwhile.
         let asking = self.here.insert(asking);
         let answer = limited(limit, asking).await;
@@ -153,7 +153,7 @@ impl Search {
         request.reserve = self.reserve();
         let queues = self.backend.capabilities().queues;
         let sent = Moment::now();
-        let answer = self.backend.try_acquire_blocking(&request, self.limit().min(self.call_limit()))?;
+        let answer = self.backend.try_acquire_blocking(&request, self.call_limit().min(SHORT_LIMIT))?;
         self.waits.in_line |= request.give_way && queues;
         self.looked(answer, sent)
     }

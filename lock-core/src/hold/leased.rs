@@ -25,7 +25,7 @@ use crate::{
     error::{Error, Result},
     lease::{Lease, Ttl},
     lock::{Options, Target},
-    locker::{CALL_LIMIT, limited},
+    locker::{CALL_LIMIT, SHORT_LIMIT, limited},
     park,
     queue::{Parcel, Turn},
     renew::{self, Loss},
@@ -63,9 +63,6 @@ pub(crate) enum Phase {
     Released,
     Lost,
 }
-
-/// The longest that a release may take in its caller's thread, before the background thread does it.
-const SHORT_LIMIT: Duration = Duration::from_secs(1);
 
 /// What [`Leased::deadline`] holds once somebody has seen it passed.
 const PASSED: u64 = 0;

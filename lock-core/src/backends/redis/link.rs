@@ -156,10 +156,11 @@ impl Link {
     /// Runs a script in the thread of a blocking caller; `None` if that has to be done on the background thread.
     pub(super) fn invoke_blocking<T: FromRedisValue>(
         &self,
+        up: &Up,
         invocation: &ScriptInvocation<'_>,
         limit: Duration,
     ) -> Option<Result<T, Fault>> {
-        let answer = self.pool.invoke(invocation, limit)?;
+        let answer = self.pool.invoke(invocation, limit, up.process)?;
         Some(answer.map_err(|error| {
             // The shared connection is to the same server: it has a look.
             self.suspected.notify_one();
@@ -168,8 +169,8 @@ impl Link {
     }
 
     /// The connection on the runtime of an async caller, where there is one.
-    pub(super) fn here(&self) -> Option<(Place, MultiplexedConnection)> {
-        self.locals.get()
+    pub(super) fn here(&self, up: &Up) -> Option<(Place, MultiplexedConnection)> {
+        self.locals.get(up.process)
     }
 
     /// Runs a script on it.

@@ -56,13 +56,13 @@ impl Locals {
     }
 
     /// The connection on the caller's runtime. Where there is none yet it is made, for the next call.
-    pub(super) fn get(self: &Arc<Self>) -> Option<(Place, MultiplexedConnection)> {
+    pub(super) fn get(self: &Arc<Self>, process: u32) -> Option<(Place, MultiplexedConnection)> {
         // A runtime without input and output is told by a panic, which must not end the process.
         if cfg!(panic = "abort") || background::is_current() {
             return None;
         }
         let handle = Handle::try_current().ok()?;
-        let (runtime, process) = (handle.id(), std::process::id());
+        let runtime = handle.id();
         let mut runtimes = sync::lock(&self.runtimes);
         match runtimes.local.get(&runtime) {
             Some(local) if local.process == process => {

@@ -118,10 +118,15 @@ impl Redis {
             .arg(millis(request.ttl.get()))
             .arg(millis(request.ttl.get() + KEPT))
             .arg(request.reserve.max(1))
-            .arg(&*self.whom)
+            .arg(self.record(request))
             .arg(place)
             .arg(u8::from(known));
         script
+    }
+
+    /// What follows the last token in the record: ` reserved pid host owner`.
+    fn record(&self, request: &Request) -> String {
+        format!(" {} {} {}", request.reserve.max(1), self.whom, request.owner)
     }
 
     fn acquired(&self, answer: &Value, request: &Request) -> Result<Attempt, Fault> {
@@ -234,7 +239,8 @@ impl Backend for Redis {
     }
 
     fn try_acquire_here(&self, request: &Request) -> Option<Answer<'static, Attempt>> {
-        let (up, here) = (self.link.is_up()?, self.link.here()?);
+        let up = self.link.is_up()?;
+        let here = self.link.here(&up)?;
         let (redis, request) = (self.clone(), request.clone());
         Some(Box::pin(async move {
             let answer = redis.link.invoke_here(here, &redis.to_acquire(&up, &request)).await?;
@@ -243,8 +249,7 @@ impl Backend for Redis {
     }
 
     fn release_here(&self, lease: &Lease) -> Option<Answer<'static, bool>> {
-        self.link.is_up()?;
-        let here = self.link.here()?;
+        let here = self.link.here(&self.link.is_up()?)?;
         let (redis, lease) = (self.clone(), lease.clone());
         Some(Box::pin(async move { redis.link.invoke_here(here, &redis.to_release(&lease)).await }))
     }
@@ -252,13 +257,13 @@ impl Backend for Redis {
     fn try_acquire_blocking(&self, request: &Request, limit: Duration) -> Option<Result<Attempt, Fault>> {
         // The shared connection is made first: what is checked there holds for these.
         let up = self.link.is_up()?;
-        let answer = self.link.invoke_blocking(&self.to_acquire(&up, request), limit)?;
+        let answer = self.link.invoke_blocking(&up, &self.to_acquire(&up, request), limit)?;
         Some(answer.and_then(|answer: Value| self.acquired(&answer, request)))
     }
 
     fn release_blocking(&self, lease: &Lease, limit: Duration) -> Option<Result<bool, Fault>> {
-        self.link.is_up()?;
-        self.link.invoke_blocking(&self.to_release(lease), limit)
+        let up = self.link.is_up()?;
+        self.link.invoke_blocking(&up, &self.to_release(lease), limit)
     }
 
     fn renew<'a>(&'a self, lease: &'a Lease, ttl: Ttl) -> Answer<'a, bool> {

@@ -44,8 +44,9 @@ impl Pool {
         &self,
         invocation: &ScriptInvocation<'_>,
         limit: Duration,
+        process: u32,
     ) -> Option<Result<T, RedisError>> {
-        let mut pooled = self.take()?;
+        let mut pooled = self.take(process)?;
         if pooled.limit != limit {
             let set = pooled.connection.set_read_timeout(Some(limit));
             if set.and_then(|()| pooled.connection.set_write_timeout(Some(limit))).is_err() {
@@ -77,9 +78,8 @@ impl Pool {
         drop(idle);
     }
 
-    fn take(&self) -> Option<Pooled> {
+    fn take(&self, process: u32) -> Option<Pooled> {
         let mut connections = sync::lock(&self.connections);
-        let process = std::process::id();
         if connections.process != process {
             // A forked child: they are its parent's, and closing them is not for the child to do.
             let parents = std::mem::take(&mut *connections);

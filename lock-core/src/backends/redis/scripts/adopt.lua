@@ -1,6 +1,7 @@
 -- Invariant: only the owner that the key names takes it over, and under the token he has; nothing is acquired anew.
 --
--- KEYS: lock, record. ARGV: owner, ttl, how long to keep the record, tokens to reserve, `pid host`.
+-- KEYS: lock, record. ARGV: owner, ttl, how long to keep the record, tokens to reserve,
+-- ` reserved pid host owner` for the record.
 -- Answers the token, who else has it, or nil if nobody does.
 
 local lock, record = KEYS[1], KEYS[2]
@@ -16,4 +17,4 @@ if by == ARGV[1] and reserved > 0 then
   redis.call('PEXPIRE', record, ARGV[3])
   return { last - reserved + 1, reserved }
 end
-return grant(record, last, ARGV[1], ARGV[4], ARGV[3], ARGV[5])
+return grant(record, last, ARGV[4], ARGV[5], ARGV[3])
