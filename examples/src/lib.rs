@@ -7,5 +7,6 @@
 //! | `blocks` | `lock!` around a few lines, with a value, with `?`, with the guard, in async code |
 //! | `async_tasks` | tasks that wait, give up, and are told that their lease is gone |
 //! | `custom_backend` | a store of one's own behind the same locks |
+//! | `redis_workers` | workers over Redis, cancelled when their lease is lost (`--features redis`, needs `redis-server`) |
 //!
 //! Each ends with a non-zero exit code if what it prints did not happen.

@@ -50,6 +50,15 @@ fn custom_backend_excludes_and_hands_on() -> io::Result<()> {
     Ok(())
 }
 
+#[cfg(feature = "redis")]
+#[test]
+fn redis_workers_exclude_each_other_and_are_cancelled_when_the_server_stops() -> io::Result<()> {
+    let printed = run("redis_workers")?;
+    assert!(printed.contains("never more than 1 at once per order"), "{printed}");
+    assert!(printed.contains("was lost") && printed.contains("it goes on"), "{printed}");
+    Ok(())
+}
+
 fn run(example: &str) -> io::Result<String> {
     let Output { status, stdout, stderr } = Command::new(program(example)?).output()?;
     let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));

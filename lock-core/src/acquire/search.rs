@@ -27,14 +27,18 @@ use crate::{
 /// How much longer than the time to wait the last attempt, begun in time, may take to be answered.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
-/// How often to look though announcements are watched for: they should not get lost, and if one does, this is the harm.
+/// How often to look though announcements are watched for: they should not get lost, and if one does, this is the harm,
+/// or a ttl if that is shorter.
 const LOST_ANNOUNCEMENT: Duration = Duration::from_secs(5);
 
 /// How often a lease is handed over inside the process at most, before other processes have their chance.
 const HAND_OVERS: u32 = 16;
 
-/// How often a request whose answer was lost is asked again; it is idempotent by owner.
+/// How often a first request whose answer was lost is asked again; it is idempotent by owner.
 const FAULTS_FORGIVEN: u32 = 2;
+
+/// How long to pause between tries at most, in quarters of the interval of retries.
+const LONGEST_PAUSE: u32 = 8;
 
 type Asked = JoinHandle<(Result<Attempt, Fault>, Moment)>;
 
@@ -55,13 +59,18 @@ pub(super) struct Search {
     doubtful: bool,
     waits: Waits,
     faults: u32,
+    /// Since when a store that has answered before does not.
+    trouble_since: Option<Instant>,
     holder: Option<Box<Holder>>,
     free_in: Option<Duration>,
 }
 
 /// What was done to wait.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact")]
 struct Waits {
+    /// The store has answered.
+    answered: bool,
     /// The backend was asked for announcements.
     watched: bool,
     /// The backend may have put the request in line.
@@ -91,6 +100,7 @@ impl Search {
             doubtful: false,
             waits: Waits::default(),
             faults: 0,
+            trouble_since: None,
             holder: None,
             free_in: None,
         }
@@ -222,10 +232,19 @@ impl Search {
             };
             let (quick, late) = (begun.elapsed() < limit / 2, self.is_late());
             let error = self.failed(fault);
-            if !error.is_retryable() || !quick || late || self.faults > FAULTS_FORGIVEN {
+            let forgiven = if self.waits.answered {
+                // A store that worked comes back, or it is as good as gone.
+                let since = *self.trouble_since.get_or_insert(begun);
+                since.elapsed() < self.request.ttl.get().max(CALL_LIMIT)
+            } else {
+                quick && self.faults <= FAULTS_FORGIVEN
+            };
+            if !error.is_retryable() || late || !forgiven {
                 return Err(error);
             }
-            tokio::time::sleep(self.options.retry.jittered() / 4 * self.faults).await;
+            let pause = self.options.retry.jittered() / 4 * self.faults.min(LONGEST_PAUSE);
+            let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            tokio::time::sleep(left.map_or(pause, |left| left.min(pause))).await;
         }
     }
 
@@ -262,6 +281,8 @@ impl Search {
             Attempt::Granted(lease) => self.granted(lease, sent),
             Attempt::Held { holder, free_in } => {
                 self.faults = 0;
+                self.trouble_since = None;
+                self.waits.answered = true;
                 self.holder = holder;
                 self.free_in = free_in;
                 Ok(None)
@@ -296,7 +317,8 @@ impl Search {
         let pause = match watch {
             // Whoever waits for hours should not hang on a single announcement.
             Some(_) if !self.is_foreign() => {
-                Some(free.unwrap_or(Duration::MAX).min(LOST_ANNOUNCEMENT.mul_f64(jitter())))
+                let at_most = LOST_ANNOUNCEMENT.min(self.request.ttl.get()).mul_f64(jitter());
+                Some(free.unwrap_or(Duration::MAX).min(at_most))
             }
             // Nobody will tell: look often, and not later than the moment at which it will be free.
             _ => Some(free.unwrap_or(Duration::MAX).min(self.options.retry.jittered())),

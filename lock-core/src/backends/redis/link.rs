@@ -295,7 +295,7 @@ impl Link {
 
 /// Long enough for an answer on a busy day, short enough for a waiter that died just then not to be waited for.
 fn claims_within(round_trip: Duration) -> Duration {
-    (round_trip * 20).clamp(Duration::from_millis(20), Duration::from_secs(2))
+    (round_trip * 20).clamp(Duration::from_millis(50), Duration::from_secs(2))
 }
 
 /// Tells waiters what the server says, and ends the connection when it does not answer any more.
