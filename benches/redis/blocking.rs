@@ -33,7 +33,7 @@ pub(crate) fn alone(stage: &Stage) -> Result<Vec<Findings>> {
     let field = [
         (RAW.name.to_owned(), raw::pool(&url, 1)?),
         (OURS.name.to_owned(), ours::blocking(&url)?),
-        ("redis-lock, for several resources".to_owned(), redis_lock::blocking(&url)?),
+        ("redis-lock, several".to_owned(), redis_lock::blocking(&url)?),
         (RLOCK.name.to_owned(), rlock::blocking(&url)?),
     ];
     let names = names(&field);

@@ -8,12 +8,18 @@ use std::{
     time::Instant,
 };
 
-use benches::rounds::{Run, nanos};
+use benches::{
+    Result,
+    report::time,
+    rounds::{Run, each, nanos},
+};
 use tokio::runtime::Runtime;
 
 use crate::{
-    contender::{Answer, Contender},
-    stage::Player,
+    contender::{Answer, Contender, OURS, named},
+    contenders::{ours, raw},
+    crowd::crowd,
+    stage::{Player, Threads, players},
 };
 
 /// Something to be done so many times with a contender and a key.
@@ -29,6 +35,25 @@ pub(crate) fn timed<'a>(runtime: &'a Runtime, player: &'a Player, count: u32, ca
             Ok(nanos(begun.elapsed()) / f64::from(count))
         }))?
     })
+}
+
+/// Nothing but pairs of one contender, for a profiler to look at.
+pub(crate) fn over_and_over(name: &str, url: &str, way: &str, count: u32) -> Result {
+    let took = if way == "blocking" {
+        let contender = if name == OURS.name { ours::blocking(url)? } else { raw::pool(url, 1)? };
+        each(count, || contender.locked("profiled", &mut || ()))?
+    } else {
+        let threads = if way == "one" { Threads::One } else { Threads::Many };
+        let runtime = threads.runtime()?;
+        let player = players(&runtime, &[named(name)?], url, "profiled")?.remove(0);
+        let mut run = match way {
+            "crowd" => crowd(&runtime, &player, count),
+            _ => timed(&runtime, &player, count, pairs),
+        };
+        run()?
+    };
+    println!("{name}, {way}: {}", time(took));
+    Ok(())
 }
 
 /// Acquire and release.

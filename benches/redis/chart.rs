@@ -23,9 +23,6 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 const INK: RGBColor = RGBColor(40, 44, 52);
 const FAINT: RGBColor = RGBColor(214, 218, 224);
-const PEER: RGBColor = RGBColor(150, 160, 175);
-const FLOOR: RGBColor = RGBColor(205, 210, 218);
-const OWN: RGBColor = RGBColor(214, 92, 40);
 
 /// The width of a panel, where its names end and its values begin, and where these end.
 const WIDTH: i32 = 560;
@@ -42,9 +39,10 @@ pub(crate) struct Panel {
 }
 
 impl Panel {
-    /// A bar for each, in nanoseconds.
+    /// A bar for each, in nanoseconds: the floor, ourselves, the peers.
     pub(crate) fn bars(title: &str, bars: Vec<(String, f64)>) -> Self {
-        let lines = bars.into_iter().map(|(name, value)| (name, vec![value])).collect();
+        let mut lines: Vec<_> = bars.into_iter().map(|(name, value)| (name, vec![value])).collect();
+        lines.sort_by_key(|(name, _)| Side::of(name));
         Self { title: title.into(), lines, dots: false }
     }
 
@@ -97,7 +95,7 @@ impl Panel {
         for (number, (name, values)) in self.lines.iter().enumerate() {
             let top = HEAD + LINE * i32::try_from(number)?;
             let middle = top + LINE / 2 - 2;
-            let color = color(name);
+            let color = Side::of(name).color();
             area.draw(&Text::new(name.clone(), (NAMES - 10, middle), text(13, HPos::Right)))?;
             if self.dots {
                 for value in values {
@@ -137,11 +135,29 @@ pub(crate) fn draw(path: &Path, panels: &[Panel]) -> Result {
     Ok(())
 }
 
-fn color(name: &str) -> RGBColor {
-    match name {
-        _ if name == OURS.name || name.starts_with(&format!("{},", OURS.name)) => OWN,
-        _ if name.starts_with("raw") => FLOOR,
-        _ => PEER,
+/// Whose bar it is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Side {
+    Floor,
+    Ours,
+    Peer,
+}
+
+impl Side {
+    fn of(name: &str) -> Self {
+        match name.split(',').next() {
+            Some(first) if first == OURS.name => Self::Ours,
+            Some(first) if first.starts_with("raw") => Self::Floor,
+            _ => Self::Peer,
+        }
+    }
+
+    fn color(self) -> RGBColor {
+        match self {
+            Self::Floor => RGBColor(205, 210, 218),
+            Self::Ours => RGBColor(214, 92, 40),
+            Self::Peer => RGBColor(150, 160, 175),
+        }
     }
 }
 

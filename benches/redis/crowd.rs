@@ -29,7 +29,7 @@ pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
         for threads in [Threads::One, Threads::Many] {
             let runtime = threads.runtime()?;
             let field = players(&runtime, &UNCONTENDED, &stage.server.url(), "crowd")?;
-            let mut runs: Vec<Run<'_>> = field.iter().map(|player| crowd(&runtime, player)).collect();
+            let mut runs: Vec<Run<'_>> = field.iter().map(|player| crowd(&runtime, player, PAIRS)).collect();
             let samples = interleaved(stage.effort.rounds(31), stage.patience(), &mut runs)?;
             let way = format!("{}{}", threads.name(), cores.name());
             let (own, floor) = (samples.median(ours), samples.median(raw));
@@ -48,12 +48,13 @@ pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
     Ok(vec![Findings { rows, grids: vec![columns.grid(title, about, raw)], panels: vec![panel] }])
 }
 
-fn crowd<'a>(runtime: &'a Runtime, player: &'a Player) -> Run<'a> {
+/// What one of the pairs of all tasks together takes.
+pub(crate) fn crowd<'a>(runtime: &'a Runtime, player: &'a Player, pairs: u32) -> Run<'a> {
     Box::new(move || {
         let task = |number: u32| {
             let (contender, key) = (Arc::clone(&player.contender), format!("{}:{number}", player.key));
             runtime.spawn(async move {
-                for _ in 0..PAIRS {
+                for _ in 0..pairs {
                     contender.locked(&key, Box::pin(async {})).await?;
                 }
                 Result::Ok(())
@@ -64,6 +65,6 @@ fn crowd<'a>(runtime: &'a Runtime, player: &'a Player) -> Run<'a> {
         for task in tasks {
             runtime.block_on(task)??;
         }
-        Ok(nanos(begun.elapsed()) / f64::from(TASKS * PAIRS))
+        Ok(nanos(begun.elapsed()) / f64::from(TASKS * pairs))
     })
 }

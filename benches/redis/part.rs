@@ -2,7 +2,7 @@
 
 use benches::Result;
 
-use crate::{crew, hand_over, parked, server};
+use crate::{calls, crew, hand_over, parked, server};
 
 pub(crate) fn play(part: &str, arguments: &[String]) -> Result {
     match (part, arguments) {
@@ -13,6 +13,8 @@ pub(crate) fn play(part: &str, arguments: &[String]) -> Result {
         }
         ("hold", [url, keys]) => parked::hold(url, keys.parse()?),
         ("park", [url, keys]) => parked::park(url, keys.parse()?),
+        // For a profiler: `target/release/deps/redis-… --part loop NAME URL one|several|crowd|blocking COUNT`.
+        ("loop", [name, url, way, count]) => calls::over_and_over(name, url, way, count.parse()?),
         _ => Err(format!("unknown part {part} {arguments:?}").into()),
     }
 }

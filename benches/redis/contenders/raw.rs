@@ -36,9 +36,15 @@ impl Contender for Raw {
 
 /// So many connections, taken for each request by whoever needs one.
 struct Pool {
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Idle>,
     returned: Condvar,
     release: Script,
+}
+
+#[derive(Default)]
+struct Idle {
+    connections: Vec<Connection>,
+    waiting: usize,
 }
 
 /// Connections without the delay of Nagle's algorithm, as a lock must have them.
@@ -46,23 +52,32 @@ pub(crate) fn pool(url: &str, connections: usize) -> Result<Arc<dyn Blocking>> {
     let info = url.into_connection_info()?;
     let tcp = info.tcp_settings().clone().set_nodelay(true);
     let client = Client::open(info.set_tcp_settings(tcp))?;
-    let idle: redis::RedisResult<Vec<_>> = (0..connections).map(|_| client.get_connection()).collect();
-    Ok(Arc::new(Pool { idle: Mutex::new(idle?), returned: Condvar::new(), release: Script::new(RELEASE) }))
+    let connections = (0..connections).map(|_| client.get_connection()).collect::<redis::RedisResult<_>>()?;
+    let idle = Mutex::new(Idle { connections, waiting: 0 });
+    Ok(Arc::new(Pool { idle, returned: Condvar::new(), release: Script::new(RELEASE) }))
 }
 
 impl Pool {
     fn with<T>(&self, request: impl FnOnce(&mut Connection) -> T) -> T {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let mut connection = loop {
-            match idle.pop() {
-                Some(connection) => break connection,
-                None => idle = self.returned.wait(idle).unwrap_or_else(PoisonError::into_inner),
+            if let Some(connection) = idle.connections.pop() {
+                break connection;
             }
+            idle.waiting += 1;
+            idle = self.returned.wait(idle).unwrap_or_else(PoisonError::into_inner);
+            idle.waiting -= 1;
         };
         drop(idle);
         let answer = request(&mut connection);
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-        self.returned.notify_one();
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.connections.push(connection);
+        let waited_for = idle.waiting > 0;
+        drop(idle);
+        // To wake nobody is a system call, too: a lock alone on its connection does without.
+        if waited_for {
+            self.returned.notify_one();
+        }
         answer
     }
 }
