@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Our callers that block, beside the contenders, which are asynchronous.
-const BLOCKING: &str = "lock, blocking";
+pub(crate) const BLOCKING: &str = "lock, blocking";
 const BLOCKING_KEY: &str = "lock:hand-over:blocking";
 /// For the other process to fall asleep over its wait.
 const LEAST_ASLEEP: Duration = Duration::from_millis(5);
@@ -99,7 +99,7 @@ fn asynchronous<'a>(runtime: &'a Runtime, player: &'a Player, waiter: &'a mut Wa
     })
 }
 
-fn synchronous<'a>(contender: &'a dyn Blocking, waiter: &'a mut Waiter) -> Run<'a> {
+pub(crate) fn synchronous<'a>(contender: &'a dyn Blocking, waiter: &'a mut Waiter) -> Run<'a> {
     let mut round = 0;
     Box::new(move || {
         round += 1;
@@ -114,20 +114,20 @@ fn synchronous<'a>(contender: &'a dyn Blocking, waiter: &'a mut Waiter) -> Run<'
 }
 
 /// The same for everybody in a round, and spread evenly over the rounds.
-fn asleep(round: u32) -> Duration {
+pub(crate) fn asleep(round: u32) -> Duration {
     const GOLDEN: f64 = 0.618_033_988_75;
     LEAST_ASLEEP + BEAT.mul_f64((f64::from(round) * GOLDEN).fract())
 }
 
 /// The process that waits: for each line it is sent it waits for the lock, and tells when it had it.
-struct Waiter {
+pub(crate) struct Waiter {
     child: Child,
     orders: ChildStdin,
     told: BufReader<ChildStdout>,
 }
 
 impl Waiter {
-    fn start(name: &str, url: &str) -> Result<Self> {
+    pub(crate) fn start(name: &str, url: &str) -> Result<Self> {
         let mut child = part::command("wait", &[name, url])?.spawn()?;
         let orders = child.stdin.take().ok_or("no way to the other process")?;
         let told = BufReader::new(child.stdout.take().ok_or("no way from the other process")?);
@@ -149,7 +149,7 @@ impl Waiter {
         Ok(nanos(Duration::from_nanos(passed)))
     }
 
-    fn end(mut self) -> Result {
+    pub(crate) fn end(mut self) -> Result {
         drop(self.orders);
         self.child.wait()?;
         Ok(())

@@ -21,6 +21,7 @@ mod hand_over;
 mod outcome;
 mod parked;
 mod part;
+mod python;
 mod requests;
 mod server;
 mod stage;
@@ -42,7 +43,7 @@ use crate::{
 
 type Figure = fn(&Stage) -> Result<Vec<Findings>>;
 
-const FIGURES: [(&str, Figure); 10] = [
+const FIGURES: [(&str, Figure); 11] = [
     ("asked", asked::measure),
     ("uncontended", uncontended::measure),
     ("dropped", dropped::measure),
@@ -50,6 +51,7 @@ const FIGURES: [(&str, Figure); 10] = [
     ("crowd", crowd::measure),
     ("threads", blocking::crowds),
     ("hand_over", hand_over::measure),
+    ("python", python::measure),
     ("contended", contended::measure),
     ("waiters", waiters::measure),
     ("parked", parked::measure),
@@ -85,7 +87,8 @@ fn main() -> Result {
     let panels: Vec<_> = found.into_iter().flat_map(|findings| findings.panels).collect();
     if order.is_whole(&FIGURES) {
         chart::draw(&page::path(CHART)?, &panels)?;
-        PAGE.write(&[server::version()?], &text)
+        let versions: Vec<_> = std::iter::once(server::version()?).chain(python::versions()).collect();
+        PAGE.write(&versions, &text)
     } else {
         let sketch = std::env::temp_dir().join(CHART);
         chart::draw(&sketch, &panels)?;

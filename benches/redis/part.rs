@@ -1,10 +1,13 @@
 //! The parts of these figures that are played in a process of their own.
 
 use benches::Result;
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::{calls, crew, hand_over, parked, server};
 
+/// Plays one, for no longer than the process that asked for it is there.
 pub(crate) fn play(part: &str, arguments: &[String]) -> Result {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
     match (part, arguments) {
         ("server", [port, directory]) => server::become_one(port, directory),
         ("wait", [name, url]) => hand_over::wait(name, url),

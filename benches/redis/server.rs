@@ -13,7 +13,6 @@ use std::{
 
 use benches::{Result, part};
 use redis::{Client, Connection};
-use rustix::process::{Signal, set_parent_process_death_signal};
 
 const PROGRAM: &str = "redis-server";
 const START: Duration = Duration::from_secs(10);
@@ -118,9 +117,8 @@ fn reached(child: &mut Child, port: u16) -> Result<Connection> {
     }
 }
 
-/// Becomes the server, in a process of its own that does not outlive the one that started it, however that ends.
+/// Becomes the server, in a process of its own, which like every part ends with the one that started it.
 pub(crate) fn become_one(port: &str, directory: &str) -> Result {
-    set_parent_process_death_signal(Some(Signal::KILL))?;
     let mut server = Command::new(PROGRAM);
     server.args([
         "--port",
