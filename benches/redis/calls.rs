@@ -28,10 +28,10 @@ pub(crate) type Call = fn(Arc<dyn Contender>, String, u32) -> Answer<'static>;
 /// What one of `count` calls takes in a task of a runtime.
 pub(crate) fn timed<'a>(runtime: &'a Runtime, player: &'a Player, count: u32, call: Call) -> Run<'a> {
     Box::new(move || {
-        let (contender, key) = (Arc::clone(&player.contender), player.key.clone());
+        let (contender, key, name) = (Arc::clone(&player.contender), player.key.clone(), player.name);
         runtime.block_on(runtime.spawn(async move {
             let begun = Instant::now();
-            call(contender, key, count).await?;
+            call(contender, key, count).await.map_err(|error| format!("{name}: {error}"))?;
             Ok(nanos(begun.elapsed()) / f64::from(count))
         }))?
     })

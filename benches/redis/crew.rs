@@ -66,7 +66,6 @@ pub(crate) struct Team {
 /// The processes of one contender.
 pub(crate) struct Crew {
     processes: Vec<Process>,
-    pub(crate) workers: usize,
 }
 
 struct Process {
@@ -87,7 +86,7 @@ impl Crew {
             let told = BufReader::new(child.stdout.take().ok_or("no way from the other process")?);
             Ok(Process { child, orders, told })
         };
-        Ok(Self { processes: (0..processes).map(start).collect::<Result<_>>()?, workers })
+        Ok(Self { processes: (0..processes).map(start).collect::<Result<_>>()? })
     }
 
     /// All turns of a round, when it began, and when it was to end.

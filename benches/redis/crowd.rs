@@ -52,10 +52,12 @@ pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
 pub(crate) fn crowd<'a>(runtime: &'a Runtime, player: &'a Player, pairs: u32) -> Run<'a> {
     Box::new(move || {
         let task = |number: u32| {
-            let (contender, key) = (Arc::clone(&player.contender), format!("{}:{number}", player.key));
+            let (contender, name) = (Arc::clone(&player.contender), player.name);
+            let key = format!("{}:{number}", player.key);
             runtime.spawn(async move {
                 for _ in 0..pairs {
-                    contender.locked(&key, Box::pin(async {})).await?;
+                    let locked = contender.locked(&key, Box::pin(async {})).await;
+                    locked.map_err(|error| format!("{name}: {error}"))?;
                 }
                 Result::Ok(())
             })

@@ -50,7 +50,7 @@ pub(crate) fn play(stage: &Stage, field: &[Team], manner: Manner) -> Result<Vec<
             let (turns, begin, end) = crews[who].round(span, manner)?;
             let used = nanos(stage.server.processor_time()?.saturating_sub(before));
             processor[who].push(used / number(turns.len()));
-            outcomes[who].tallies.push(Tally::new(turns, crews[who].workers, begin, end)?);
+            outcomes[who].tallies.push(Tally::new(turns, &field[who], begin, end)?);
         }
     }
     crews.into_iter().try_for_each(Crew::end)?;
@@ -88,7 +88,8 @@ impl Outcome {
             self.name.into(),
             short(self.median(|tally| number(tally.sections)) / self.span.as_secs_f64()),
             time(self.median(|tally| tally.between)),
-            new_owner(self.median(|tally| tally.new_owner)),
+            if_ever(self.median(|tally| tally.new_owner)),
+            if_ever(self.median(|tally| tally.new_process)),
             short(self.requests),
             time(self.processor),
             format!("{} to {}", short(least), short(most)),
@@ -98,11 +99,12 @@ impl Outcome {
     }
 }
 
-const HEAD: [&str; 9] = [
+const HEAD: [&str; 10] = [
     "",
     "sections/s",
     "between sections",
     "new owner",
+    "new process",
     "requests",
     "server CPU",
     "turns of a worker",
@@ -111,8 +113,8 @@ const HEAD: [&str; 9] = [
 ];
 
 /// What one has to know to read it.
-const ABOUT: &str = "Between the end of a section and the next one: on the average, and, where it is another worker's \
-turn, the middle one. Requests and processor time of the server: for each section. The turns of whoever had fewest and \
+const ABOUT: &str = "Between the end of a section and the next one: on the average, and, where it is the turn of another \
+worker or of another process, the middle one. Requests and processor time of the server: for each section. The turns of whoever had fewest and \
 most, by the mean. The longest wait, by the time in which everybody could have had one turn. Overlaps: sections that began \
 before the one before was over. Who polls looks fast where the one who releases the lock takes it again at once.";
 
@@ -123,6 +125,6 @@ pub(crate) fn grid(title: &str, first: bool, outcomes: &[Outcome]) -> Grid {
     Grid { title: title.into(), about: if first { ABOUT.into() } else { String::new() }, lines }
 }
 
-fn new_owner(nanos: f64) -> String {
+fn if_ever(nanos: f64) -> String {
     if nanos.is_nan() { "never".into() } else { time(nanos) }
 }

@@ -62,6 +62,7 @@ impl Threads {
 
 /// A contender on a runtime, with a key of its own.
 pub(crate) struct Player {
+    pub(crate) name: &'static str,
     pub(crate) contender: Arc<dyn Contender>,
     pub(crate) key: String,
 }
@@ -71,7 +72,7 @@ pub(crate) fn players(runtime: &Runtime, field: &[Entry], url: &str, key: &str) 
     let connect = |entry: &Entry| {
         let contender = runtime.block_on(entry.connect(url));
         let contender = contender.map_err(|error| format!("{}: {error}", entry.name))?;
-        Ok(Player { contender, key: entry.key(key) })
+        Ok(Player { name: entry.name, contender, key: entry.key(key) })
     };
     field.iter().map(connect).collect()
 }

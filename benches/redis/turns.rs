@@ -7,6 +7,8 @@ use benches::{
     rounds::{self, median, number},
 };
 
+use crate::crew::Team;
+
 /// One turn of a worker, on the clock of all processes, in nanoseconds.
 #[derive(Clone, Copy)]
 pub(crate) struct Turn {
@@ -42,6 +44,8 @@ pub(crate) struct Tally {
     pub(crate) between: f64,
     /// The same where it was another worker's turn, the middle one.
     pub(crate) new_owner: f64,
+    /// The same where it was another process's turn.
+    pub(crate) new_process: f64,
     /// How many turns each worker had.
     pub(crate) turns: Vec<u32>,
     /// The longest wait, by how long it takes until everybody had one turn.
@@ -51,8 +55,8 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Of so many workers who began at one moment and ended at another. Turns later than that only end a wait.
-    pub(crate) fn new(mut all: Vec<Turn>, workers: usize, begin: u64, end: u64) -> Result<Self> {
+    /// Of workers who began at one moment and ended at another. Turns later than that only end a wait.
+    pub(crate) fn new(mut all: Vec<Turn>, team: &Team, begin: u64, end: u64) -> Result<Self> {
         all.sort_by_key(|turn| turn.had);
         let longest = all.iter().map(|turn| turn.had.min(end).saturating_sub(turn.asked)).max();
         let overlaps = all.windows(2).filter(|pair| pair[1].had < pair[0].released).count();
@@ -60,7 +64,10 @@ impl Tally {
         let last = all.last().ok_or("nobody ever had the lock")?;
         let gap = |pair: &[Turn]| nanos(pair[1].had.saturating_sub(pair[0].released));
         let gaps: Vec<_> = all.windows(2).map(gap).collect();
-        let changes = all.windows(2).filter(|pair| pair[0].worker != pair[1].worker).map(gap).collect();
+        let changes = |of: &dyn Fn(&Turn) -> usize| {
+            median(all.windows(2).filter(|pair| of(&pair[0]) != of(&pair[1])).map(gap).collect())
+        };
+        let workers = team.processes * team.tasks;
         let mut turns = vec![0; workers];
         all.iter().for_each(|turn| turns[turn.worker] += 1);
         let span = nanos(last.released.max(end) - begin);
@@ -68,7 +75,8 @@ impl Tally {
         Ok(Self {
             sections: all.len(),
             between: gaps.iter().sum::<f64>() / number(gaps.len()),
-            new_owner: median(changes),
+            new_owner: changes(&|turn| turn.worker),
+            new_process: changes(&|turn| turn.worker / team.tasks),
             turns,
             worst_wait: nanos(longest.unwrap_or_default()) / fair,
             overlaps,
