@@ -4,7 +4,7 @@ use std::{thread, time::Duration};
 
 use benches::{
     Result,
-    report::{Demand, Grid, Row, short},
+    report::{Demand, Row, short},
 };
 
 use crate::{
@@ -49,18 +49,17 @@ pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
         let each = |count: &Count| f64::from(count.total()) / f64::from(PAIRS);
         if name.starts_with(&format!("{},", OURS.name)) {
             for (what, count) in [("acquire", &acquire), ("release", &release)] {
-                let figure = format!("requests for one {what}, as the server counts, {name}");
+                let figure = format!("requests for one {what}, {name}");
                 found.rows.push(Row::alone(&figure, short(each(count)), each(count), Demand::AtMost(1.0)));
             }
         }
         let what = format!("{}; {}", acquire.describe(PAIRS), release.describe(PAIRS));
         lines.push(vec![name, short(each(&acquire)), short(each(&release)), what]);
     }
-    found.grids.push(Grid {
-        title: "Requests, as the server counts them".into(),
-        about: "Nobody else there; what is sent behind the caller's back is counted with the release.".into(),
-        lines,
-    });
+    found.title = "Requests, as the server counts them".into();
+    found.about =
+        "Nobody else there; what is sent behind the caller's back is counted with the release.".into();
+    found.grid = lines;
     Ok(vec![found])
 }
 

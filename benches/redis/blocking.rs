@@ -51,7 +51,13 @@ pub(crate) fn alone(stage: &Stage) -> Result<Vec<Findings>> {
     let title = "Acquire + release, nobody else there, blocking";
     let about = "The time for both, and in brackets the ratio to the raw client on one connection.";
     let panel = columns.panel("acquire + release, blocking", names.len());
-    Ok(vec![Findings { rows, grids: vec![columns.grid(title, about, 0)], panels: vec![panel] }])
+    Ok(vec![Findings {
+        title: title.into(),
+        rows,
+        grid: columns.grid(0),
+        about: about.into(),
+        panels: vec![panel],
+    }])
 }
 
 pub(crate) fn crowds(stage: &Stage) -> Result<Vec<Findings>> {
@@ -80,7 +86,13 @@ pub(crate) fn crowds(stage: &Stage) -> Result<Vec<Findings>> {
     let title = "Crowds of threads, a key each";
     let about =
         "The time per acquire + release of all threads together, and in brackets the ratio to the raw pool.";
-    Ok(vec![Findings { rows, grids: vec![columns.grid(title, about, 0)], panels: Vec::new() }])
+    Ok(vec![Findings {
+        title: title.into(),
+        rows,
+        grid: columns.grid(0),
+        about: about.into(),
+        panels: Vec::new(),
+    }])
 }
 
 fn names(field: &[Named]) -> Vec<String> {

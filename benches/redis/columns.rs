@@ -1,7 +1,7 @@
 //! The same participants measured in several ways, beside each other.
 
 use benches::{
-    report::{Grid, short, time},
+    report::{short, time},
     rounds::Samples,
 };
 
@@ -22,7 +22,7 @@ impl<'a> Columns<'a> {
     }
 
     /// A line for each participant: its time, and in brackets the ratio to the floor.
-    pub(crate) fn grid(&self, title: &str, about: &str, floor: usize) -> Grid {
+    pub(crate) fn grid(&self, floor: usize) -> Vec<Vec<String>> {
         let head = std::iter::once(String::new()).chain(self.ways.iter().map(|(way, _)| way.clone()));
         let mut lines = vec![head.collect()];
         for (who, name) in self.names.iter().enumerate() {
@@ -31,7 +31,7 @@ impl<'a> Columns<'a> {
             };
             lines.push(std::iter::once(name.clone()).chain(self.ways.iter().map(cell)).collect());
         }
-        Grid { title: title.into(), about: about.into(), lines }
+        lines
     }
 
     /// The first so many participants, in the last way that they were measured.

@@ -10,12 +10,12 @@ use crate::{
     contender::{Entry, OURS, REDISSUN, WAITING, Waiting, place},
     cores::Cores,
     crew::{Manner, Team},
-    outcome::{Outcome, grid, play},
+    outcome::{ABOUT, Outcome, grid, play},
     stage::{Findings, Stage},
 };
 
 pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
-    let mut found = Findings::default();
+    let mut found = Vec::new();
     let manners = if stage.effort.quick { &Manner::ALL[..1] } else { &Manner::ALL };
     for (processes, tasks, where_, limits) in
         [(1, 16, "16 tasks of a process", [40.0, 0.3]), (4, 4, "4 processes × 4 tasks", [100.0, 1.0])]
@@ -34,23 +34,25 @@ pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
                 if ours.overlaps() > 0 {
                     return Err(format!("{setting}: {} sections overlapped", ours.overlaps()).into());
                 }
-                found.rows.extend(rows(&setting, ours, redissun, limits));
-                let first = found.grids.is_empty();
-                found.grids.push(grid(&format!("One key, 1 ms sections: {setting}"), first, &outcomes));
-                if *cores == Cores::Free && *manner == Manner::Greedy {
-                    found.panels.extend(panels(where_, &outcomes));
-                }
+                let shown = *cores == Cores::Free && *manner == Manner::Greedy;
+                found.push(Findings {
+                    title: format!("One key, 1 ms sections: {setting}"),
+                    rows: rows(ours, redissun, limits),
+                    grid: grid(&outcomes),
+                    about: if found.is_empty() { ABOUT.into() } else { String::new() },
+                    panels: if shown { panels(where_, &outcomes) } else { Vec::new() },
+                });
             }
         }
     }
     Cores::Free.apply(stage.server.process())?;
-    Ok(vec![found])
+    Ok(found)
 }
 
-fn rows(setting: &str, ours: &Outcome, redissun: &Outcome, [between, requests]: [f64; 2]) -> Vec<Row> {
+fn rows(ours: &Outcome, redissun: &Outcome, [between, requests]: [f64; 2]) -> Vec<Row> {
     let row =
         |figure: &str, show: fn(f64) -> String, value: &dyn Fn(&Outcome) -> f64, unit: f64, limit: f64| Row {
-            figure: format!("{setting}: {figure}"),
+            figure: figure.into(),
             ours: show(value(ours)),
             beside: format!("{} {}", show(value(redissun)), redissun.name),
             value: value(ours) / unit,

@@ -45,7 +45,13 @@ pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
     let about =
         "The time per acquire + release of all tasks together, and in brackets the ratio to the raw client.";
     let panel = columns.panel("64 tasks, a key each: one acquire + release", names.len());
-    Ok(vec![Findings { rows, grids: vec![columns.grid(title, about, raw)], panels: vec![panel] }])
+    Ok(vec![Findings {
+        title: title.into(),
+        rows,
+        grid: columns.grid(raw),
+        about: about.into(),
+        panels: vec![panel],
+    }])
 }
 
 /// What one of the pairs of all tasks together takes.

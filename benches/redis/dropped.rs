@@ -44,5 +44,11 @@ pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
     let title = "Dropped, and acquired again at once";
     let about =
         "The time from one acquire to the next, and in brackets the ratio to two requests of the raw client.";
-    Ok(vec![Findings { rows, grids: vec![columns.grid(title, about, 0)], panels: Vec::new() }])
+    Ok(vec![Findings {
+        title: title.into(),
+        rows,
+        grid: columns.grid(0),
+        about: about.into(),
+        panels: Vec::new(),
+    }])
 }

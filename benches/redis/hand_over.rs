@@ -36,7 +36,7 @@ const BEAT: Duration = Duration::from_millis(100);
 
 pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
     let url = stage.server.url();
-    let mut found = Findings::default();
+    let mut found = Findings { title: "Hand-over to another process".into(), ..Findings::default() };
     for cores in Cores::all() {
         cores.apply(stage.server.process())?;
         let takes_part = |entry: &&Entry| *cores == Cores::Free || entry.waiting == Waiting::Woken;

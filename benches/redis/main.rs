@@ -33,7 +33,7 @@ use benches::{
     Result,
     order::Order,
     page::{self, Page},
-    report,
+    report::Row,
 };
 
 use crate::{
@@ -80,9 +80,11 @@ fn main() -> Result {
         measure(&stage)
     })?;
 
-    let rows: Vec<_> = found.iter().flat_map(|findings| findings.rows.clone()).collect();
-    let mut text = report::table(&rows);
-    text.extend(found.iter().flat_map(|findings| &findings.grids).map(|grid| format!("\n{grid}")));
+    let text: String = found.iter().map(|findings| format!("\n{findings}")).collect();
+    let verdicts: Vec<_> =
+        found.iter().flat_map(|findings| &findings.rows).filter_map(Row::verdict).collect();
+    let met = verdicts.iter().filter(|met| **met).count();
+    let text = format!("{met} of {} demands are met.\n{text}", verdicts.len());
     println!("\n{text}");
     let panels: Vec<_> = found.into_iter().flat_map(|findings| findings.panels).collect();
     if order.is_whole(&FIGURES) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use benches::{
     Result,
-    report::{Grid, short, time},
+    report::{short, time},
     rounds::{median, nanos, number},
 };
 
@@ -73,8 +73,9 @@ impl Outcome {
         totals.iter().map(|turns| turns / mean).collect()
     }
 
+    /// The longest of each round.
     pub(crate) fn worst_wait(&self) -> f64 {
-        self.tallies.iter().map(|tally| tally.worst_wait).fold(0.0, f64::max)
+        self.median(|tally| tally.worst_wait)
     }
 
     pub(crate) fn overlaps(&self) -> usize {
@@ -113,16 +114,15 @@ const HEAD: [&str; 10] = [
 ];
 
 /// What one has to know to read it.
-const ABOUT: &str = "Between the end of a section and the next one: on the average, and, where it is the turn of another \
+pub(crate) const ABOUT: &str = "Between the end of a section and the next one: on the average, and, where it is the turn of another \
 worker or of another process, the middle one. Requests and processor time of the server: for each section. The turns of whoever had fewest and \
-most, by the mean. The longest wait, by the time in which everybody could have had one turn. Overlaps: sections that began \
+most, by the mean. The longest wait of a round, by the time in which everybody could have had one turn. Overlaps: sections that began \
 before the one before was over. Who polls looks fast where the one who releases the lock takes it again at once.";
 
-/// A line for each. What it means is said once, above the first of several.
-pub(crate) fn grid(title: &str, first: bool, outcomes: &[Outcome]) -> Grid {
+/// A line for each.
+pub(crate) fn grid(outcomes: &[Outcome]) -> Vec<Vec<String>> {
     let head = HEAD.map(String::from).to_vec();
-    let lines = std::iter::once(head).chain(outcomes.iter().map(Outcome::cells)).collect();
-    Grid { title: title.into(), about: if first { ABOUT.into() } else { String::new() }, lines }
+    std::iter::once(head).chain(outcomes.iter().map(Outcome::cells)).collect()
 }
 
 fn if_ever(nanos: f64) -> String {

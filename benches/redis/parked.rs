@@ -46,7 +46,7 @@ pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
             Demand::AtMost(1.0),
         ),
     ];
-    Ok(vec![Findings { rows, ..Findings::default() }])
+    Ok(vec![Findings { title: "Many keys waited for".into(), rows, ..Findings::default() }])
 }
 
 /// A process that holds or waits for so many keys until its input ends.

@@ -62,7 +62,7 @@ pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
             rows.push(Row::beside(figure, own, &format!("{kind} (Python)"), theirs, ratio, Demand::Shown));
         }
     }
-    Ok(vec![Findings { rows, ..Findings::default() }])
+    Ok(vec![Findings { title: "Beside the locks of Python".into(), rows, ..Findings::default() }])
 }
 
 fn hand_over<'a>(holder: &'a mut Peer, waiter: &'a mut Peer) -> Run<'a> {

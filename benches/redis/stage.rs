@@ -1,11 +1,11 @@
 //! What a figure is given, and what it comes back with.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use benches::{
     Result,
     order::Effort,
-    report::{Grid, Row},
+    report::{self, Row},
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -28,12 +28,33 @@ impl Stage {
     }
 }
 
-/// What a figure found.
+/// What a figure found: a section of the page.
 #[derive(Default)]
 pub(crate) struct Findings {
+    pub(crate) title: String,
+    /// What is demanded.
     pub(crate) rows: Vec<Row>,
-    pub(crate) grids: Vec<Grid>,
+    /// Everybody beside each other, the head first.
+    pub(crate) grid: Vec<Vec<String>>,
+    /// What one has to know to read it.
+    pub(crate) about: String,
     pub(crate) panels: Vec<Panel>,
+}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "## {}\n", self.title)?;
+        if !self.rows.is_empty() {
+            write!(f, "\n{}", report::table(&self.rows))?;
+        }
+        if !self.about.is_empty() {
+            write!(f, "\n{}\n", self.about)?;
+        }
+        if !self.grid.is_empty() {
+            write!(f, "\n{}", report::grid(&self.grid))?;
+        }
+        Ok(())
+    }
 }
 
 /// The runtime of asynchronous callers.

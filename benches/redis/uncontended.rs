@@ -50,5 +50,11 @@ pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
     let about =
         "The time for both, and in brackets the ratio to the raw client, which neither renews nor fences.";
     let panel = columns.panel("acquire + release, async", UNCONTENDED.len());
-    Ok(vec![Findings { rows, grids: vec![columns.grid(title, about, raw)], panels: vec![panel] }])
+    Ok(vec![Findings {
+        title: title.into(),
+        rows,
+        grid: columns.grid(raw),
+        about: about.into(),
+        panels: vec![panel],
+    }])
 }

@@ -29,9 +29,9 @@ pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
         row("requests for a section, 200 workers", short, [many[us].requests, few[us].requests], 1.05),
         row("server CPU for a section, 200 workers", time, [many[us].processor, few[us].processor], 1.1),
     ];
-    let grids = vec![
-        grid("One key, 1 ms sections: 4 processes × 4 tasks, again", false, &few),
-        grid("One key, 1 ms sections: 4 processes × 50 tasks", false, &many),
-    ];
-    Ok(vec![Findings { rows, grids, panels: Vec::new() }])
+    let title = |tasks| format!("One key, 1 ms sections: 4 processes × {tasks} tasks, greedy, in turn");
+    Ok(vec![
+        Findings { title: title(4), grid: grid(&few), ..Findings::default() },
+        Findings { title: title(50), rows, grid: grid(&many), ..Findings::default() },
+    ])
 }

@@ -65,8 +65,13 @@ impl Row {
         Self { figure: figure.into(), ours, beside: String::new(), value, demand }
     }
 
+    /// Whether it is as demanded; `None` where nothing is.
+    pub fn verdict(&self) -> Option<bool> {
+        self.demand.is_met(self.value)
+    }
+
     fn cells(&self) -> [String; 6] {
-        let verdict = match self.demand.is_met(self.value) {
+        let verdict = match self.verdict() {
             Some(true) => "ok",
             Some(false) => "NOT",
             None => "",
@@ -86,29 +91,11 @@ impl Row {
 pub fn table(rows: &[Row]) -> String {
     let head = ["figure", "ours", "beside", "ratio or value", "demanded", ""].map(String::from);
     let lines: Vec<_> = std::iter::once(head).chain(rows.iter().map(Row::cells)).collect();
-    aligned(&lines)
+    grid(&lines)
 }
 
-/// Figures of many beside each other, of which nothing is demanded.
-#[derive(Clone, Debug)]
-pub struct Grid {
-    /// What it shows.
-    pub title: String,
-    /// What one has to know to read it, if anything.
-    pub about: String,
-    /// The names of the columns, then a line for each participant.
-    pub lines: Vec<Vec<String>>,
-}
-
-impl fmt::Display for Grid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let about = if self.about.is_empty() { String::new() } else { format!("{}\n\n", self.about) };
-        write!(f, "## {}\n\n{about}{}", self.title, aligned(&self.lines))
-    }
-}
-
-/// Lines of as many cells each, the first of them the head.
-fn aligned<L: AsRef<[String]>>(lines: &[L]) -> String {
+/// Lines of as many cells each, the first of them the head, as text that is also Markdown.
+pub fn grid<L: AsRef<[String]>>(lines: &[L]) -> String {
     let columns = lines.first().map_or(0, |head| head.as_ref().len());
     let width =
         |column: usize| lines.iter().map(|line| line.as_ref()[column].chars().count()).max().unwrap_or(0);
