@@ -12,7 +12,10 @@ use std::{
 
 use lock_core::{
     Error, Guard, Lock, Locker, Settings,
-    conformance::{Effect, Leases, Operation, pulse},
+    conformance::{
+        Effect, Leases, Operation,
+        pulse::{self, running_since},
+    },
 };
 use tests::{
     history::{History, now},
@@ -47,11 +50,6 @@ fn first(
 /// What happens to all requests of a kind.
 fn all(what: Operation, effect: Effect) -> impl FnMut(Operation) -> Effect + Send {
     move |operation| if operation == what { effect } else { Effect::None }
-}
-
-/// The time since `begin`, less what the machine kept us from running.
-fn running_since(begin: Instant) -> Duration {
-    begin.elapsed().saturating_sub(pulse::stalled_since(begin))
 }
 
 /// Waits for the loss of a guard; `None` if it is not told in time.

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::{clock::Moment, error::Error, key::Key};
+use crate::{clock::Moment, error::Error, key::Key, randomness};
 
 /// A number that grows with every grant of a key.
 ///
@@ -41,20 +41,33 @@ impl Owner {
     /// The longest owner that can be chosen, in bytes.
     const LONGEST: usize = 255;
 
-    /// A new owner: 128 bits from the operating system.
+    /// A new owner: 128 random bits from the operating system, and the time.
     ///
     /// # Errors
     /// [`Error::Config`] if the operating system has no randomness to give.
     pub fn random() -> Result<Self, Error> {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).map_err(|error| {
-            Error::config(format!("no random numbers from the operating system: {error}"))
-        })?;
-        Ok(Self::from_bits(u128::from_be_bytes(bytes)))
+        randomness::bits()
+            .map(Self::from_bits)
+            .map_err(|error| Error::config(format!("no random numbers from the operating system: {error}")))
     }
 
     pub(crate) const fn from_bits(bits: u128) -> Self {
         Self(Token::Random(bits))
+    }
+
+    /// What is displayed, without the detour over formatting.
+    pub(crate) fn text<'a>(&'a self, space: &'a mut [u8; 32]) -> &'a str {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        match &self.0 {
+            Token::Random(bits) => {
+                for (pair, byte) in space.chunks_exact_mut(2).zip(bits.to_be_bytes()) {
+                    pair[0] = DIGITS[usize::from(byte >> 4)];
+                    pair[1] = DIGITS[usize::from(byte & 15)];
+                }
+                str::from_utf8(space).unwrap_or_default()
+            }
+            Token::Named(text) => text,
+        }
     }
 }
 
@@ -234,6 +247,14 @@ mod tests {
         let margin = |ms| Ttl(Duration::from_millis(ms)).margin();
         assert_eq!(margin(100), Duration::from_millis(20));
         assert_eq!(margin(30_000), Duration::from_millis(300));
+    }
+
+    #[test]
+    fn the_text_of_an_owner_is_what_is_displayed() {
+        let random = [0, 1, 0x0123_4567_89ab_cdef_fedc_ba98_7654_3210, u128::MAX].map(Owner::from_bits);
+        for owner in random.into_iter().chain("worker 7".parse()) {
+            assert_eq!(owner.text(&mut [0; 32]), owner.to_string());
+        }
     }
 
     #[test]

@@ -42,6 +42,7 @@ mod locker;
 mod park;
 mod queue;
 mod race;
+mod randomness;
 mod renew;
 mod schedule;
 mod scope;

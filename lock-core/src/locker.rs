@@ -25,6 +25,7 @@ use crate::{
     lock::Lock,
     park,
     queue::Queue,
+    race::{Either, race},
     url::{Place, Url},
 };
 
@@ -255,16 +256,36 @@ pub(crate) async fn limited<T>(
     limit: Duration,
     job: impl Future<Output = Result<T, Fault>>,
 ) -> Result<T, Fault> {
+    match tokio::time::timeout(limit, caught(job)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(unanswered(limit)),
+    }
+}
+
+/// The same on an executor of somebody else, which may drive no timers, or not drive what the job waits for.
+pub(crate) async fn limited_anywhere<T>(
+    limit: Duration,
+    job: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    let alarm = background::schedule().map_err(Fault::failed)?.alarm(limit);
+    match race(caught(job), alarm).await {
+        Either::First(answer) => answer,
+        Either::Second(()) => Err(unanswered(limit)),
+    }
+}
+
+async fn caught<T>(job: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     let mut job = pin!(job);
-    let caught = poll_fn(|context| {
+    poll_fn(|context| {
         // Nothing of the job is used again after a panic.
         match catch_unwind(AssertUnwindSafe(|| job.as_mut().poll(context))) {
             Ok(polled) => polled,
             Err(_) => Poll::Ready(Err(Fault::failed("the backend panicked").maybe_executed().permanent())),
         }
-    });
-    match tokio::time::timeout(limit, caught).await {
-        Ok(answer) => answer,
-        Err(_) => Err(Fault::failed(format!("no answer within {limit:?}")).maybe_executed()),
-    }
+    })
+    .await
+}
+
+fn unanswered(limit: Duration) -> Fault {
+    Fault::failed(format!("no answer within {limit:?}")).maybe_executed()
 }

@@ -118,6 +118,7 @@ pub(crate) fn lose(hold: &Arc<Leased>, how: Loss) {
         // A renewal without an answer may have had its effect after all.
         let _ = give_back(hold.backend(), hold.lease()).await;
         hold.leave();
+        hold.give_back_again_if_doubtful();
     };
     if let Err(error) = background::spawn(job) {
         tracing::warn!(%error, "could not clean up after a lost lease");

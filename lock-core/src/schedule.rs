@@ -4,30 +4,39 @@
 //! acts on it; a hold that is told to be due after its end finds that it has ended. The thread is woken only for what
 //! is due before it would look anyway, so that a lock that is released at once costs it nothing.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use tokio::sync::Notify;
 
-use crate::{clock::Moment, hold::Leased, renew, sync};
+use crate::{
+    clock::Moment,
+    hold::Leased,
+    renew,
+    signal::{Signal, Waiting},
+    sync::{self, Mutex},
+};
 
 /// Sleeps stand still while the machine is suspended, leases do not: so they are looked at again this soon afterwards.
 pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
-/// The holds that have to be looked after, by when.
+/// What is due, and when.
 pub(crate) struct Schedule {
     list: Mutex<List>,
     earlier: Notify,
 }
 
 struct List {
-    due: BTreeMap<Ticket, Arc<Leased>>,
+    due: BTreeMap<Ticket, Due>,
     last: u64,
     /// When the thread looks next.
     looks: Moment,
+}
+
+enum Due {
+    /// To be looked after.
+    Hold(Arc<Leased>),
+    /// To be called.
+    Call(Box<dyn FnOnce() + Send>),
 }
 
 /// A place in the list: the moment, and a number that makes it the only one.
@@ -42,10 +51,31 @@ impl Schedule {
 
     /// Looks after a hold from `due` on.
     pub(crate) fn add(&self, hold: &Arc<Leased>, due: Moment) -> Ticket {
+        self.insert(Due::Hold(Arc::clone(hold)), due)
+    }
+
+    /// Calls `call` on the background thread when `after` has passed, unless what is returned is dropped before.
+    pub(crate) fn call(self: &Arc<Self>, after: Duration, call: impl FnOnce() + Send + 'static) -> Call {
+        let ticket = self.insert(Due::Call(Box::new(call)), Moment::now().after(after));
+        Call { schedule: Arc::clone(self), ticket }
+    }
+
+    /// Is ready when `after` has passed, on any executor, also on one that drives no timers.
+    pub(crate) fn alarm(self: &Arc<Self>, after: Duration) -> impl Future<Output = ()> + Send + use<> {
+        let signal = Arc::new(Signal::default());
+        let firing = Arc::clone(&signal);
+        let call = self.call(after, move || firing.fire());
+        async move {
+            let _call = call;
+            Waiting::new(signal).await;
+        }
+    }
+
+    fn insert(&self, what: Due, due: Moment) -> Ticket {
         let mut list = sync::lock(&self.list);
         list.last += 1;
         let ticket = Ticket(due, list.last);
-        list.due.insert(ticket, Arc::clone(hold));
+        list.due.insert(ticket, what);
         if due < list.looks {
             list.looks = due;
             drop(list);
@@ -63,11 +93,18 @@ impl Schedule {
     /// Looks after those at once that `which` says.
     pub(crate) fn hurry(&self, which: impl Fn(&Leased) -> bool) {
         let mut list = sync::lock(&self.list);
-        let tickets: Vec<_> =
-            list.due.iter().filter(|(_, hold)| which(hold)).map(|(ticket, _)| *ticket).collect();
+        let wanted = |(ticket, due): (&Ticket, &Due)| match due {
+            Due::Hold(hold) if which(hold) => Some(*ticket),
+            _ => None,
+        };
+        let tickets: Vec<_> = list.due.iter().filter_map(wanted).collect();
         let found: Vec<_> = tickets.iter().filter_map(|ticket| list.due.remove(ticket)).collect();
         drop(list);
-        found.iter().for_each(renew::look_now);
+        for due in &found {
+            if let Due::Hold(hold) = due {
+                renew::look_now(hold);
+            }
+        }
     }
 
     /// Runs for ever, on the background thread.
@@ -100,7 +137,31 @@ impl Schedule {
         let next = list.due.first_key_value().map_or(planned, |(ticket, _)| ticket.0.min(planned));
         list.looks = next;
         drop(list);
-        due.iter().for_each(renew::begin);
+        for due in due {
+            match due {
+                Due::Hold(hold) => renew::begin(&hold),
+                // In a task of its own: it may run foreign wakers, and panic.
+                Due::Call(call) => drop(tokio::spawn(async move { call() })),
+            }
+        }
         next
+    }
+}
+
+/// Something to be called, until this is dropped.
+pub(crate) struct Call {
+    schedule: Arc<Schedule>,
+    ticket: Ticket,
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.schedule.remove(self.ticket);
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").finish_non_exhaustive()
     }
 }

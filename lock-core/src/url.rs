@@ -62,6 +62,13 @@ impl Url {
         };
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let scheme = scheme.to_ascii_lowercase();
+        if !SCHEMES.iter().any(|(name, _)| *name == scheme) {
+            return Err(Error::config(format!(
+                "{shown:?} has the unknown scheme {:?}; accepted are {}",
+                excerpt(&scheme),
+                accepted()
+            )));
+        }
         if query.contains('@') && !["memory", "file"].contains(&&*scheme) {
             // The `?` is the password's, or the `@` is the query's: nobody knows which.
             return Err(Error::config(format!(
@@ -77,16 +84,7 @@ impl Url {
                 let address = Address::parse(&scheme, rest, query.own("db"));
                 Place::Redis(address.map_err(|wrong| Error::config(format!("{shown:?}: {wrong}")))?)
             }
-            known if SCHEMES.iter().any(|(name, _)| *name == known) => {
-                return Err(not_here(known, shown));
-            }
-            _ => {
-                return Err(Error::config(format!(
-                    "{shown:?} has the unknown scheme {:?}; accepted are {}",
-                    excerpt(&scheme),
-                    accepted()
-                )));
-            }
+            known => return Err(not_here(known, shown)),
         };
         Ok(Self { place, settings: query.settings })
     }

@@ -38,8 +38,11 @@ use crate::model::Call;
 /// a `%` between them are refused.
 ///
 /// The key is evaluated once, before the body, without moving an argument. The key that was taken is the key that is
-/// released, whatever the body does to its arguments. An associated function without `self` and without `Self` in its
-/// signature cannot be told from a free one: its own path has no type in it.
+/// released, whatever the body does to its arguments.
+///
+/// In the own path stand the functions around a nested one, `crate::module::outer::name`, and no type parameters, so that
+/// `f::<u8>` and `f::<u16>` exclude each other. Of two functions of one name in different blocks of one function, or
+/// methods of one name of different traits for one type, the own path is the same: give them keys.
 ///
 /// # Options
 ///

@@ -108,6 +108,148 @@ fn without_a_key_it_is_the_own_path() {
     assert_eq!(Other(1).own_path(), concat!(module_path!(), "::Other::own_path"));
 }
 
+mod nested {
+    use super::*;
+
+    pub(super) fn one() -> String {
+        #[lock(using = LOCKER, guard = guard)]
+        fn inner() -> String {
+            key(guard)
+        }
+        inner()
+    }
+
+    pub(super) fn two() -> (String, String) {
+        #[lock(using = LOCKER, guard = guard)]
+        fn inner() -> String {
+            #[lock(using = LOCKER, guard = guard)]
+            fn inner() -> String {
+                key(guard)
+            }
+            format!("{} {}", key(guard), inner())
+        }
+        struct User;
+        impl User {
+            #[lock(using = LOCKER, guard = guard)]
+            fn own_path(&self) -> String {
+                let _ = self;
+                key(guard)
+            }
+        }
+        (inner(), User.own_path())
+    }
+
+    pub(super) fn generic<T: Default>() -> String {
+        let _ = T::default();
+        let closure = || {
+            #[lock(using = LOCKER, guard = guard)]
+            fn inner<U: Default>() -> String {
+                let _ = U::default();
+                key(guard)
+            }
+            (inner::<u8>(), inner::<String>())
+        };
+        let (one, other) = closure();
+        assert_eq!(one, other, "type parameters have no part in it");
+        one
+    }
+
+    #[lock(using = LOCKER, guard = guard)]
+    pub(super) fn of_any<T: Default>() -> String {
+        let _ = T::default();
+        key(guard)
+    }
+
+    #[lock(using = LOCKER, guard = guard)]
+    pub(super) async fn later() -> String {
+        key(guard)
+    }
+
+    #[lock(using = LOCKER, guard = guard)]
+    pub(super) fn r#type() -> String {
+        key(guard)
+    }
+
+    impl super::User {
+        #[lock(using = LOCKER, guard = guard)]
+        pub(super) fn elsewhere() -> String {
+            key(guard)
+        }
+    }
+}
+
+struct First;
+struct Second<T>(std::marker::PhantomData<T>);
+
+trait Made {
+    fn made() -> String;
+
+    #[lock(using = LOCKER, guard = guard)]
+    fn by_default() -> String {
+        key(guard)
+    }
+}
+
+impl First {
+    #[lock(using = LOCKER, guard = guard)]
+    fn make() -> String {
+        key(guard)
+    }
+}
+
+impl<T> Second<T> {
+    #[lock(using = LOCKER, guard = guard)]
+    fn make() -> String {
+        key(guard)
+    }
+}
+
+impl Made for First {
+    #[lock(using = LOCKER, guard = guard)]
+    fn made() -> String {
+        key(guard)
+    }
+}
+
+impl<T> Made for Second<T> {
+    #[lock(using = LOCKER, guard = guard)]
+    fn made() -> String {
+        key(guard)
+    }
+}
+
+#[test]
+fn functions_of_one_name_in_different_functions_have_different_paths() {
+    let path = |rest: &str| format!("{}::nested::{rest}", module_path!());
+    assert_eq!(nested::one(), path("one::inner"));
+    let (inner, method) = nested::two();
+    assert_eq!(inner, format!("{} {}", path("two::inner"), path("two::inner::inner")));
+    assert_eq!(method, path("two::User::own_path"));
+    assert_eq!(nested::generic::<u8>(), path("generic::inner"));
+}
+
+#[test]
+fn the_own_path_of_what_is_not_nested_is_module_and_name() {
+    let path = |rest: &str| format!("{}::nested::{rest}", module_path!());
+    assert_eq!((nested::of_any::<u8>(), nested::of_any::<String>()), (path("of_any"), path("of_any")));
+    assert_eq!(nested::r#type(), path("type"));
+    assert_eq!(smol::block_on(nested::later()), path("later"));
+}
+
+#[test]
+fn associated_functions_without_self_have_their_type_in_their_paths() {
+    let path = |rest: &str| format!("{}::{rest}", module_path!());
+    assert_eq!((First::make(), First::made()), (path("First::make"), path("First::made")));
+    let (one, other) = (Second::<u8>::make(), Second::<String>::make());
+    assert_eq!((one, other), (path("Second::make"), path("Second::make")));
+    assert_eq!(Second::<u8>::made(), path("Second::made"));
+    assert_eq!(User::elsewhere(), path("nested::User::elsewhere"));
+    assert_eq!(
+        (First::by_default(), Second::<u8>::by_default()),
+        (path("Made::by_default"), path("Made::by_default"))
+    );
+}
+
 static EVALUATIONS: AtomicU32 = AtomicU32::new(0);
 
 struct Counted(String);

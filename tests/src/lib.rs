@@ -10,6 +10,7 @@ pub mod executors;
 pub mod history;
 pub mod journal;
 pub mod proxy;
+pub mod python;
 pub mod scratch;
 pub mod servers;
 pub mod subjects;

@@ -85,10 +85,21 @@ pub fn holder(url: &str) -> Command {
     command
 }
 
-/// Where it is: cargo builds it beside the tests.
+/// A process full of callers, on the store behind `url`.
+pub fn crowd(url: &str) -> Command {
+    let mut command = Command::new(beside_us("crowd"));
+    command.arg(url);
+    command
+}
+
+/// Where the first of them is.
 pub fn holder_path() -> PathBuf {
+    beside_us("holder")
+}
+
+/// Where a program of this package is: cargo builds it beside the tests.
+fn beside_us(program: &str) -> PathBuf {
     let this = std::env::current_exe().unwrap();
-    let found =
-        this.ancestors().skip(1).map(|directory| directory.join("holder")).find(|path| path.is_file());
-    found.expect("cargo builds the program `holder` before the tests")
+    let found = this.ancestors().skip(1).map(|directory| directory.join(program)).find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("cargo builds the program {program:?} before the tests"))
 }

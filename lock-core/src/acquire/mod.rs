@@ -74,13 +74,13 @@ async fn acquire(
     check(target, options)?;
     let queue = target.locker.queue();
     let turn = Taken::new(target, take_turn(target, options, deadline, caller).await?);
-    if let Some(kept) = turn.parcel() {
-        if kept.fits(options) {
+    let unfit = match turn.parcel() {
+        Some(kept) if kept.fits(options) => {
             let hold = Leased::handed_over(kept, turn.keep())?;
             return Ok(Guard::new(Hold::Leased(hold), options.release_on_drop, caller));
         }
-        kept.give_back().await;
-    }
+        unfit => unfit,
+    };
     let (backend, owner) = match target.locker.store() {
         Store::Memory(_) => return in_process(target, options, turn, queue, caller),
         Store::Backend(_, backend) => (backend, options.owner.clone().map_or_else(Owner::random, Ok)?),
@@ -90,6 +90,11 @@ async fn acquire(
     request.give_way = options.patience != Patience::None;
     let mut search = Search::new(Arc::clone(backend), request, turn, options, deadline, caller);
     let looked = match caller {
+        // It has to be given back first.
+        _ if unfit.is_some() => {
+            search.give_back_first(unfit)?;
+            None
+        }
         _ if backend.capabilities().immediate => search.look_here(),
         Caller::Blocking => search.look_blocking(),
         Caller::Async => search.look_on_the_way().await,
@@ -230,10 +235,14 @@ fn leased(
     granted: (Lease, Moment),
     turn: Option<Turn>,
     caller: Caller,
-) -> Result<Guard> {
+) -> Result<(Arc<Leased>, Guard)> {
     let (lease, sent) = granted;
     let hold = Leased::new(Arc::clone(target), Arc::clone(backend), lease, turn, sent, options.renew)?;
-    Ok(Guard::new(Hold::Leased(hold), options.release_on_drop, caller))
+    if options.owner.is_some() {
+        hold.tell_owner();
+    }
+    let guard = Guard::new(Hold::Leased(Arc::clone(&hold)), options.release_on_drop, caller);
+    Ok((hold, guard))
 }
 
 /// Takes over the lease of an owner; see [`Lock::adopt`](crate::Lock::adopt).
@@ -266,7 +275,12 @@ pub(crate) async fn adopt(
         match answer.map_err(|fault| fault.into_error(target.key(), "adopt"))? {
             // It passed by the queue: those who wait there wait for this very lease. A guard that nobody takes any
             // more releases itself.
-            Some(Attempt::Granted(lease)) => leased(&target, &options, &backend, (lease, sent), None, caller),
+            Some(Attempt::Granted(lease)) => {
+                let (hold, guard) = leased(&target, &options, &backend, (lease, sent), None, caller)?;
+                // Whoever gave it away knows its owner.
+                hold.tell_owner();
+                Ok(guard)
+            }
             Some(Attempt::Held { holder, .. }) => Err(Error::Locked { key: target.key().clone(), holder }),
             None => Err(Error::Lost { key: target.key().clone() }),
         }

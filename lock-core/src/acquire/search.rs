@@ -16,10 +16,10 @@ use crate::{
     clock::Moment,
     error::{Error, Result},
     guard::Guard,
-    hold::give_back,
+    hold::{Kept, give_back, give_back_again},
     lease::{Holder, Lease},
     lock::Options,
-    locker::{CALL_LIMIT, SHORT_LIMIT, limited},
+    locker::{CALL_LIMIT, SHORT_LIMIT, limited, limited_anywhere},
     race::{Either, race},
     wait::{Patience, after_expiry, jitter},
 };
@@ -57,6 +57,8 @@ pub(super) struct Search {
     here: Option<Answer<'static, Attempt>>,
     /// An attempt whose answer will not come any more.
     doubtful: bool,
+    /// What has to be given back before anything is asked for.
+    giving_back: Option<JoinHandle<()>>,
     waits: Waits,
     faults: u32,
     /// Since when a store that has answered before does not.
@@ -98,6 +100,7 @@ impl Search {
             asked: None,
             here: None,
             doubtful: false,
+            giving_back: None,
             waits: Waits::default(),
             faults: 0,
             trouble_since: None,
@@ -137,13 +140,18 @@ impl Search {
         let limit = self.limit().min(self.call_limit()).min(SHORT_LIMIT);
         // Kept here, for whoever cleans up if the caller goes away meanwhile.
         let asking = self.here.insert(asking);
-        let answer = limited(limit, asking).await;
+        let answer = limited_anywhere(limit, asking).await;
         self.here = None;
-        self.looked(answer, sent)
+        self.looked(answer, sent, limit)
     }
 
     /// What came of an attempt outside of the background thread.
-    fn looked(&mut self, answer: Result<Attempt, Fault>, sent: Moment) -> Option<Result<Option<Guard>>> {
+    fn looked(
+        &mut self,
+        answer: Result<Attempt, Fault>,
+        sent: Moment,
+        limit: Duration,
+    ) -> Option<Result<Option<Guard>>> {
         match answer {
             Ok(attempt) => {
                 self.waits.looked = self.waits.in_line;
@@ -151,10 +159,18 @@ impl Search {
             }
             Err(fault) => {
                 let error = self.failed(fault);
+                let slow = sent.until_now() > limit / 2;
+                let over = self.is_late() || slow && self.options.patience == Patience::None;
                 // The background thread asks again: the connection may just have been an old one.
-                if error.is_retryable() { None } else { Some(Err(error)) }
+                if error.is_retryable() && !over { None } else { Some(Err(error)) }
             }
         }
+    }
+
+    /// A lease that this call has no use for is given back before it asks.
+    pub(super) fn give_back_first(&mut self, unfit: Option<Kept>) -> Result<()> {
+        self.giving_back = unfit.map(Kept::give_back).transpose()?;
+        Ok(())
     }
 
     /// One attempt in the thread of a blocking caller. `None`: it is for the background thread.
@@ -163,14 +179,19 @@ impl Search {
         request.reserve = self.reserve();
         let queues = self.backend.capabilities().queues;
         let sent = Moment::now();
-        let answer = self.backend.try_acquire_blocking(&request, self.call_limit().min(SHORT_LIMIT))?;
+        let limit = self.limit().min(self.call_limit()).min(SHORT_LIMIT);
+        let answer = self.backend.try_acquire_blocking(&request, limit)?;
         self.waits.in_line |= request.give_way && queues;
-        self.looked(answer, sent)
+        self.looked(answer, sent, limit)
     }
 
     /// Attempts until one is granted or the time to wait has passed. Runs on the background thread.
     pub(super) async fn run(&mut self) -> Result<Guard> {
         let mut watch = None;
+        if let Some(giving_back) = &mut self.giving_back {
+            drop(giving_back.await);
+            self.giving_back = None;
+        }
         loop {
             if !mem::take(&mut self.waits.looked)
                 && let Some(guard) = self.ask().await?
@@ -297,12 +318,19 @@ impl Search {
             // The answer took as long as the lease lasts: there is nothing left of it to hold. Asked again, by its owner.
             self.doubtful = true;
             self.free_in = Some(Duration::ZERO);
+            // What it was told by went with the grant.
+            self.waits.watched = false;
             return Ok(None);
         }
         let Some(turn) = self.turn.take() else { return Ok(None) };
         let target = Arc::clone(&turn.target);
         let granted = (lease, sent);
-        leased(&target, &self.options, &self.backend, granted, Some(turn.keep()), self.caller).map(Some)
+        let (hold, guard) =
+            leased(&target, &self.options, &self.backend, granted, Some(turn.keep()), self.caller)?;
+        if mem::take(&mut self.doubtful) {
+            hold.is_doubtful();
+        }
+        Ok(Some(guard))
     }
 
     async fn watch(&mut self) -> Result<Option<Box<dyn Watch>>> {
@@ -372,14 +400,18 @@ impl Drop for Search {
     fn drop(&mut self) {
         let Some(turn) = self.turn.take() else { return };
         let (asked, here, doubtful) = (self.asked.take(), self.here.take(), mem::take(&mut self.doubtful));
+        let giving_back = self.giving_back.take();
         let watched = self.waits.watched || self.waits.in_line;
-        if asked.is_none() && here.is_none() && !watched && !doubtful {
+        if asked.is_none() && here.is_none() && giving_back.is_none() && !watched && !doubtful {
             return;
         }
         let (backend, request) = (Arc::clone(&self.backend), self.request.clone());
         let cleaned = background::spawn(async move {
             // Held until all is cleaned up: whoever comes next must not be refused because of us.
             let _turn = turn;
+            if let Some(giving_back) = giving_back {
+                drop(giving_back.await);
+            }
             let answer = match (asked, here) {
                 (Some(asked), _) => asked.await.ok().map(|(answer, _)| answer),
                 (None, Some(here)) => Some(limited(CALL_LIMIT, here).await),
@@ -388,14 +420,13 @@ impl Drop for Search {
             if watched {
                 let _ = limited(CALL_LIMIT, backend.give_up(&request)).await;
             }
-            let held = match answer {
-                Some(Ok(Attempt::Granted(_))) => true,
-                Some(Err(fault)) => doubtful || fault.may_have_executed(),
-                Some(Ok(Attempt::Held { .. })) | None => doubtful,
-            };
-            if held {
-                let lease = Lease::new(request.key, request.owner, 0, request.ttl);
+            let doubtful = doubtful || matches!(&answer, Some(Err(fault)) if fault.may_have_executed());
+            let lease = Lease::new(request.key, request.owner, 0, request.ttl);
+            if doubtful || matches!(answer, Some(Ok(Attempt::Granted(_)))) {
                 let _ = give_back(&*backend, &lease).await;
+            }
+            if doubtful {
+                give_back_again(&backend, &lease);
             }
         });
         if let Err(error) = cleaned {

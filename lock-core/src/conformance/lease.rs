@@ -6,8 +6,9 @@ use std::{
 };
 
 use super::{
-    Case, case, pulse,
-    test::{RETRY, Test, running_since},
+    Case, case,
+    pulse::{self, running_since},
+    test::{RETRY, Test},
 };
 use crate::{clock::Moment, error::Error, guard::Guard};
 

@@ -2,10 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{
-    Case, case,
-    test::{Test, running_since},
-};
+use super::{Case, case, pulse::running_since, test::Test};
 use crate::error::Error;
 
 pub(super) const CASES: &[Case] = &[

@@ -22,6 +22,11 @@ pub fn stalled_since(begin: Instant) -> Duration {
     stalls.iter().rev().take_while(|(at, _)| *at >= begin).map(|(_, by)| *by).sum()
 }
 
+/// The time since `begin`, less what the machine kept us from running.
+pub fn running_since(begin: Instant) -> Duration {
+    begin.elapsed().saturating_sub(stalled_since(begin))
+}
+
 /// Begins to listen; the first case does so.
 pub fn start() {
     static STARTED: Once = Once::new();

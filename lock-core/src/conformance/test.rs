@@ -193,6 +193,17 @@ impl Test {
         self.executor.sleep(time).await;
     }
 
+    /// Waits for a lock beside the rest of the case and releases it at once. Tells when it was had.
+    pub(super) fn have_and_release(&self, lock: Lock) -> Joined<Instant> {
+        let test = self.clone();
+        self.spawn(async move {
+            let guard = test.acquire(&lock).await.unwrap();
+            let had = Instant::now();
+            test.release(&guard).await.unwrap();
+            had
+        })
+    }
+
     /// Runs a part of the case beside the rest: in a thread, or as a task.
     pub fn spawn<T: Send + 'static>(&self, part: impl Future<Output = T> + Send + 'static) -> Joined<T> {
         let (answer, result) = oneshot::channel();
@@ -276,9 +287,4 @@ pub(super) fn poll_once<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {
         Poll::Ready(value) => Some(value),
         Poll::Pending => None,
     }
-}
-
-/// Time passed since `begin`, less what the machine kept us from running.
-pub(super) fn running_since(begin: Instant) -> Duration {
-    begin.elapsed().saturating_sub(pulse::stalled_since(begin))
 }

@@ -14,8 +14,8 @@ use std::{
 use super::{
     Case, case,
     executor::Side,
-    pulse,
-    test::{RETRY, Test, running_since},
+    pulse::{self, running_since},
+    test::{RETRY, Test},
 };
 use crate::{error::Result, guard::Guard};
 
@@ -35,15 +35,7 @@ async fn hand_over(test: &Test, same_client: bool, retry: Duration) -> Duration 
     let ours = test.client();
     let theirs = if same_client { ours.clone() } else { test.client() };
     let guard = test.acquire(&ours.lock("k")).await.unwrap();
-    let waiting = {
-        let (test, lock) = (test.clone(), theirs.lock("k").retry(retry));
-        test.clone().spawn(async move {
-            let guard = test.acquire(&lock).await.unwrap();
-            let had = Instant::now();
-            test.release(&guard).await.unwrap();
-            had
-        })
-    };
+    let waiting = test.have_and_release(theirs.lock("k").retry(retry));
     // Long enough for the waiter to be waiting; if it is not, it has it all the sooner.
     test.sleep(Duration::from_millis(60)).await;
     let released = Instant::now();

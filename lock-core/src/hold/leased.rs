@@ -23,13 +23,13 @@ use crate::{
     background,
     clock::Moment,
     error::{Error, Result},
-    lease::{Lease, Ttl},
+    lease::{Lease, Owner, Ttl},
     lock::{Options, Target},
-    locker::{CALL_LIMIT, SHORT_LIMIT, limited},
+    locker::{CALL_LIMIT, SHORT_LIMIT, limited, limited_anywhere},
     park,
     queue::{Parcel, Turn},
     renew::{self, Loss},
-    schedule::{Schedule, Ticket},
+    schedule::{Call, Schedule, Ticket},
     signal::Signal,
 };
 
@@ -48,6 +48,10 @@ pub(crate) struct Leased {
     phase: AtomicU8,
     /// A release may have been executed, though its answer was lost.
     doubtful: AtomicBool,
+    /// The request for it may arrive once more, after its release: it is released again later.
+    again: AtomicBool,
+    /// Somebody was told its owner, by which it can be adopted: nobody else may have it under that.
+    owner_told: AtomicBool,
     renew: bool,
     /// Since when this process has the lease.
     since: Moment,
@@ -63,6 +67,13 @@ pub(crate) enum Phase {
     Released,
     Lost,
 }
+
+/// How soon a waiter takes a lease that was left to it. One that is not polled keeps other processes waiting.
+const TAKEN_WITHIN: Duration = Duration::from_millis(100);
+
+/// When a lease is released again whose request may have been on its way for longer than its answer was waited for: the
+/// kernel gives a connection up that is not answered for 10 s.
+const AGAIN_AFTER: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(9)];
 
 /// What [`Leased::deadline`] holds once somebody has seen it passed.
 const PASSED: u64 = 0;
@@ -101,7 +112,8 @@ impl Leased {
 
     /// Takes over a lease that was handed over inside this process, with the turn.
     pub(crate) fn handed_over(kept: Kept, turn: Turn) -> Result<Arc<Self>> {
-        let Kept { target, backend, lease, deadline, since } = kept;
+        let Kept { target, backend, lease, deadline, since, recalled } = kept;
+        drop(recalled);
         let hold = Arc::new(Self::starting(target, backend, lease, Some(turn), (deadline, since), true));
         let scheduled = hold.schedule();
         hold.or_release(scheduled)
@@ -127,6 +139,8 @@ impl Leased {
             extended: AtomicU64::new(0),
             phase: AtomicU8::new(Phase::Held as u8),
             doubtful: AtomicBool::new(false),
+            again: AtomicBool::new(false),
+            owner_told: AtomicBool::new(false),
             renew,
             since,
             scheduled: OnceLock::new(),
@@ -153,6 +167,24 @@ impl Leased {
     /// The task that looks after it, to be ended with it.
     pub(crate) fn kept_by<T>(&self, keeper: &JoinHandle<T>) {
         drop(self.keeper.set(keeper.abort_handle()));
+    }
+
+    /// An answer to the request for this lease was lost: what was sent may still be on its way.
+    pub(crate) fn is_doubtful(&self) {
+        self.again.store(true, Ordering::Release);
+    }
+
+    /// What is left to do when such a lease has ended.
+    pub(crate) fn give_back_again_if_doubtful(&self) {
+        if self.again.load(Ordering::Acquire) {
+            give_back_again(&self.backend, &self.lease);
+        }
+    }
+
+    /// The owner, which is somebody's from now on.
+    pub(crate) fn tell_owner(&self) -> Owner {
+        self.owner_told.store(true, Ordering::Release);
+        self.lease.owner.clone()
     }
 
     /// Nobody has to look after it any more.
@@ -345,22 +377,33 @@ impl Leased {
     /// Leaves the lease to the next in line of this process, without asking anybody, if it may be and somebody waits.
     ///
     /// Bounded by the tokens that were reserved with it, one for each who waited then, and by a third of its ttl: who
-    /// waits in other processes is to have a turn as well.
+    /// waits in other processes is to have a turn as well. The owner stays the same, as nobody was told it.
     fn hand_over(&self) -> bool {
-        let Some(turn) = self.turn.filter(|_| !self.immediate && self.renew && self.lease.reserved > 1)
-        else {
-            return false;
-        };
-        let deadline = self.deadline();
-        if self.since.after(self.lease.ttl.get() / 3).has_passed() || self.has_passed() {
+        let may = !self.immediate && self.renew && self.lease.reserved > 1;
+        let Some(turn) = self.turn.filter(|_| may) else { return false };
+        if self.owner_told.load(Ordering::Acquire) || self.again.load(Ordering::Acquire) {
             return false;
         }
+        let (deadline, ttl) = (self.deadline(), self.lease.ttl.get());
+        let extended = deadline.until() > ttl;
+        if extended || self.since.after(ttl / 3).has_passed() || self.has_passed() {
+            return false;
+        }
+        let queue = self.target.locker.queue();
+        if queue.waiters(&self.target.key, turn) == 0 {
+            return false;
+        }
+        let Ok(schedule) = background::schedule() else { return false };
+        let target = Arc::clone(&self.target);
+        let recalled = schedule.call(TAKEN_WITHIN.min(ttl / 6), move || {
+            target.locker.queue().recall_parcel(&target.key);
+        });
         let mut lease = self.lease.clone();
         lease.fencing_token += 1;
         lease.reserved -= 1;
         let (target, backend) = (Arc::clone(&self.target), Arc::clone(&self.backend));
-        let kept = Box::new(Kept { target, backend, lease, deadline, since: self.since });
-        self.target.locker.queue().pass(&self.target.key, turn, kept).is_ok()
+        let kept = Kept { target, backend, lease, deadline, since: self.since, recalled };
+        queue.pass(&self.target.key, turn, Box::new(kept)).is_ok()
     }
 
     /// Releases in the caller's thread where there is a way; gives the job for the background thread back otherwise.
@@ -394,7 +437,7 @@ impl Leased {
         let here = if caller == Caller::Async { self.backend.release_here(&self.lease) } else { None };
         let Some(here) = here else { return Err(job) };
         let mut release = OnTheWay { here, job: Some(job) };
-        let answer = limited(SHORT_LIMIT, &mut release.here).await;
+        let answer = limited_anywhere(SHORT_LIMIT, &mut release.here).await;
         let job = release.job.take();
         match (answer, job) {
             (Err(fault), Some(job)) => {
@@ -490,6 +533,7 @@ pub(crate) struct Kept {
     lease: Lease,
     deadline: Moment,
     since: Moment,
+    recalled: Call,
 }
 
 impl Kept {
@@ -500,12 +544,9 @@ impl Kept {
     }
 
     /// Gives it back, to the end, also if nobody waits for that.
-    pub(crate) async fn give_back(self) {
+    pub(crate) fn give_back(self) -> Result<JoinHandle<()>> {
         let Self { backend, lease, .. } = self;
-        let job = background::spawn_before_exit(async move { drop(give_back(&*backend, &lease).await) });
-        if let Ok(job) = job {
-            drop(job.await);
-        }
+        background::spawn_before_exit(async move { drop(give_back(&*backend, &lease).await) })
     }
 }
 
@@ -521,6 +562,13 @@ impl Parcel for Kept {
             target.locker.queue().leave(&target.key, turn);
         }
     }
+
+    fn recall(self: Box<Self>) {
+        let key = self.lease.key.clone();
+        if let Err(error) = self.give_back() {
+            tracing::warn!(%key, %error, "could not give a lease back");
+        }
+    }
 }
 
 /// Leaves the turn also when the job is dropped or panics.
@@ -529,6 +577,21 @@ struct Leaving(Arc<Leased>);
 impl Drop for Leaving {
     fn drop(&mut self) {
         self.0.leave();
+        self.0.give_back_again_if_doubtful();
+    }
+}
+
+/// Releases some times more what an old request may still take, after everything else has let go of it.
+pub(crate) fn give_back_again(backend: &Arc<dyn Backend>, lease: &Lease) {
+    let (backend, lease) = (Arc::clone(backend), lease.clone());
+    let job = background::spawn(async move {
+        for pause in AGAIN_AFTER {
+            tokio::time::sleep(pause).await;
+            drop(limited(CALL_LIMIT, backend.release(&lease)).await);
+        }
+    });
+    if let Err(error) = job {
+        tracing::warn!(%error, "could not look after a request whose answer was lost");
     }
 }
 

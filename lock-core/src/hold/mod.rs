@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 pub(crate) use self::{
     in_process::InProcess,
-    leased::{Kept, Leased, Phase, give_back},
+    leased::{Kept, Leased, Phase, give_back, give_back_again},
 };
 use crate::{
     acquire::Caller,
@@ -41,7 +41,7 @@ impl Hold {
     pub(crate) fn owner(&self) -> Owner {
         match self {
             Self::InProcess(hold) => hold.owner(),
-            Self::Leased(hold) => hold.lease.owner.clone(),
+            Self::Leased(hold) => hold.tell_owner(),
         }
     }
 

@@ -60,6 +60,9 @@ pub(crate) type Turn = u64;
 pub(crate) trait Parcel: Any + Send {
     /// Nobody takes it: sends it back, and ends the turn that goes on until then. Called with no lock held.
     fn back(self: Box<Self>, turn: Turn);
+
+    /// It was not taken in time: sends it back, and the turn goes on without it. Called with no lock held.
+    fn recall(self: Box<Self>);
 }
 
 /// Keeps each shard on cache lines of its own.
@@ -166,6 +169,14 @@ impl Queue {
     /// What the last turn has left to this one.
     pub(crate) fn take_parcel(&self, key: &Hashed, turn: Turn) -> Option<Box<dyn Parcel>> {
         self.with(key, turn, Entry::take_parcel).flatten()
+    }
+
+    /// Sends back what the turn that the key is at has not taken yet.
+    pub(crate) fn recall_parcel(&self, key: &Hashed) {
+        let parcel = self.entries(key).held.get_mut(key).and_then(Entry::take_parcel);
+        if let Some(parcel) = parcel {
+            parcel.recall();
+        }
     }
 
     /// How many wait for this turn to end.

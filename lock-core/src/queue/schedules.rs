@@ -168,6 +168,10 @@ impl Parcel for Letter {
             assert!(queue.leave(&key, turn), "the turn goes on until the parcel is back");
         }));
     }
+
+    fn recall(self: Box<Self>) {
+        self.back.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    }
 }
 
 #[test]
@@ -200,8 +204,9 @@ fn shuttle_a_parcel_is_taken_once_or_sent_back() {
                     queue.leave(&key, turn);
                 })
             };
-            if let Err(letter) = queue.pass(&key, turn, letter) {
-                letter.back(turn);
+            match queue.pass(&key, turn, letter) {
+                Ok(()) => queue.recall_parcel(&key),
+                Err(letter) => letter.back(turn),
             }
             canceller.join().unwrap();
             waiter.join().unwrap();

@@ -13,8 +13,11 @@ pub(super) fn own_path(function: &Function, private: &TokenStream) -> TokenStrea
     if function.has_self_type() {
         return quote_spanned! {Span::mixed_site()=> #private::method_path::<Self>(::core::module_path!(), #name) };
     }
-    let name = format!("::{name}");
-    quote_spanned! {Span::mixed_site()=> ::core::concat!(::core::module_path!(), #name) }
+    // The name of a local item tells what encloses it, which no macro knows: another function, or a type.
+    quote_spanned! {Span::mixed_site()=> {
+        enum Here {}
+        #private::own_path::<Here>(::core::module_path!(), #name)
+    } }
 }
 
 /// `key = EXPR`; a bare name is cloned, since the body may want it too.

@@ -176,7 +176,7 @@ fn a_plain_function_tracks_its_caller_but_for_the_panics_of_its_body() {
     );
     assert!(plain.starts_with("#[track_caller]\n"), "{plain}");
     assert!(plain.contains("run(|| -> u8 { 1 })"), "{plain}");
-    assert!(plain.contains(r#"::core::concat!(::core::module_path!(), "::f")"#), "{plain}");
+    assert!(plain.contains(r#"own_path::<Here>(::core::module_path!(), "f")"#), "{plain}");
 
     let borrowed = lock(
         quote!("key"),

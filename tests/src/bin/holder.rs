@@ -8,18 +8,28 @@ use lock_core::{
     backend::{Answer, Attempt, Backend, Capabilities, Request},
     conformance::{Leases, serve},
 };
+use tests::servers::RedisServer;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["serve", url] => serve(|settings| Locker::open_with(url, settings)),
+        ["server"] => keep_a_server(),
         ["slow", released, how] => end_with_a_slow_release(released, how),
         ["facade", key] => tell(show(&lock::lock(key))),
         ["facade", key, name] => tell(lock::locker(name).and_then(|locker| show(&locker.lock(key)))),
         ["open", url, count] => tell(open_many(url, count.parse().unwrap())),
         _ => panic!("not a command: {arguments:?}"),
     }
+}
+
+/// Tells the process id of a server of its own, and ends by a panic when its input does.
+fn keep_a_server() {
+    let server = RedisServer::start();
+    println!("{}", server.number("server", "process_id"));
+    std::io::stdin().lines().for_each(drop);
+    panic!("on purpose, {}", server.url());
 }
 
 fn tell(result: Result<String, Error>) {

@@ -54,7 +54,7 @@ fn spawn(command: Command) -> io::Result<Child> {
 
 /// A port of this machine on which nobody listens, and that no outgoing connection is given by the kernel: a server can
 /// be started on it again later.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     loop {
         let port = 10_000 + u16::try_from(RandomState::new().hash_one(()) % 20_000).unwrap();
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {

@@ -45,14 +45,13 @@ impl RedisServer {
         let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
         let password = arguments.iter().position(|argument| argument == "--requirepass");
         let password = password.map(|place| arguments[place + 1].clone());
-        loop {
+        // Somebody else may take the port meanwhile.
+        let found = (0..20).find_map(|_| {
             let port = free_port();
-            // Somebody else may have taken the port meanwhile.
-            if let Some(child) = started(&arguments, password.as_deref(), port, scratch.path()) {
-                let child = Mutex::new(child);
-                return Self { arguments, password, port, scratch, child };
-            }
-        }
+            Some((port, started(&arguments, password.as_deref(), port, scratch.path())?))
+        });
+        let (port, child) = found.expect("a port that nobody takes");
+        Self { arguments, password, port, scratch, child: Mutex::new(child) }
     }
 
     /// Where it is, for a locker: without a prefix, which is the locker's.

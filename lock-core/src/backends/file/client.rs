@@ -4,21 +4,23 @@ use std::{io, sync::Arc, time::Duration};
 
 use super::{
     directory::Directory,
-    held::{Held, Opened},
+    held::Held,
     listed::Locks,
-    record::{Parked, Record},
+    opened::Opened,
+    record::{Holding, Last, Parked},
     watch::{Watched, Watcher},
 };
 use crate::{
     backend::{Attempt, Request, Tell, Watch},
     clock::{self, Moment},
     key::Key,
-    lease::{Holder, Lease, Ttl},
+    lease::{FencingToken, Holder, Lease, Ttl},
 };
 
 /// The locks that a process holds and waits for in a directory.
 pub(super) struct Client {
     process: u32,
+    holding: Holding,
     directory: Arc<Directory>,
     held: Arc<Held>,
     watcher: Watcher,
@@ -26,8 +28,10 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(directory: &Arc<Directory>) -> Self {
+        let process = std::process::id();
         Self {
-            process: std::process::id(),
+            process,
+            holding: Holding::of(process),
             directory: Arc::clone(directory),
             held: Arc::new(Held::new(directory)),
             watcher: Watcher::default(),
@@ -46,8 +50,8 @@ impl Client {
             Ok(locked) => locked,
             Err(attempt) => return Ok(attempt),
         };
-        if let Some(parked) = last.parked(&request.owner) {
-            let holder = last.holder(Some(parked)).map(Box::new);
+        if let Parked::Others(parked) = last.parked_by(&request.owner) {
+            let holder = last.holder(parked);
             self.leave(request, file)?;
             return Ok(Attempt::Held { holder, free_in: Some(parked) });
         }
@@ -61,14 +65,15 @@ impl Client {
         }
         // The first of a streak clears the mark: who still waits sees it cleared, and makes it again.
         let awaited = last.awaited && !file.streak.granted(waited);
-        match last.next_token(clock::unix_micros()) {
-            Ok(token) => self.take(request, file, token, awaited),
+        let now = clock::unix_micros();
+        match last.next_token(now) {
+            Ok(token) => self.take(request, file, (token, now), awaited),
             Err(error) => file.unlock().and(Err(error)),
         }
     }
 
     /// The lock and what its file said, or who has it.
-    fn lock(&self, request: &Request) -> io::Result<Result<(Opened, Record), Attempt>> {
+    fn lock(&self, request: &Request) -> io::Result<Result<(Opened, Last), Attempt>> {
         // The file may have been replaced between opening and locking: then it has no name any more.
         for _ in 0..16 {
             let mut file = match self.watcher.take(request) {
@@ -84,17 +89,14 @@ impl Client {
                 self.set_aside(request, file);
                 return Ok(Err(attempt));
             }
-            if file.try_lock()? {
+            if file.try_lock()? || self.try_lock_awaited(request, &file)? {
                 file.locked_at = self.held.changes();
                 if file.is_linked()? {
-                    let last = file.read()?;
+                    let last = file.last()?;
                     return Ok(Ok((file, last)));
                 }
             } else if file.is_linked()? {
                 let record = file.read()?;
-                if !record.awaited && self.watcher.is_waiting(request) {
-                    file.mark_awaited()?;
-                }
                 let free_in = record.parked_for();
                 let holder = record.holder(free_in).map(Box::new);
                 self.set_aside(request, file);
@@ -106,25 +108,34 @@ impl Client {
         Err(io::Error::other("the lock's file is being replaced again and again"))
     }
 
+    /// The last try of one who goes to sleep if it fails: only now does whoever has the lock know that he has to ring.
+    fn try_lock_awaited(&self, request: &Request, file: &Opened) -> io::Result<bool> {
+        Ok(self.watcher.is_waiting(request) && file.mark_awaited().and_then(|()| file.try_lock())?)
+    }
+
     /// A lock that is not even tried, as others are to go first.
     fn courtesy(file: &mut Opened) -> io::Result<Option<Attempt>> {
         let Some((since, left)) = file.streak.courtesy() else { return Ok(None) };
-        if file.read()?.token == since {
+        if file.last()?.token == since {
             return Ok(Some(Attempt::Held { holder: None, free_in: Some(left) }));
         }
         file.streak.end_courtesy();
         Ok(None)
     }
 
-    fn take(&self, request: &Request, file: Opened, token: u64, awaited: bool) -> io::Result<Attempt> {
-        let mut record = Record::of(request, token, self.process);
-        record.awaited = awaited;
-        if let Err(error) = file.write(&record) {
+    fn take(
+        &self,
+        request: &Request,
+        file: Opened,
+        (token, now): (FencingToken, u64),
+        awaited: bool,
+    ) -> io::Result<Attempt> {
+        let lease = Lease::new(request.key.clone(), request.owner.clone(), token, request.ttl);
+        if let Err(error) = file.write(&self.holding.line(&lease, now, awaited)) {
             file.unlock()?;
             return Err(error);
         }
-        let lease = Lease::new(request.key.clone(), request.owner.clone(), token, request.ttl);
-        self.held.insert(lease.clone(), file, record);
+        self.held.insert(lease.clone(), file, now);
         Ok(Attempt::Granted(lease))
     }
 
@@ -153,7 +164,7 @@ impl Client {
         let ours = file.is_linked().unwrap_or(true);
         file.unlock()?;
         // A file whose bell cannot be rung is closed, which is heard as well.
-        if file.ring().is_ok() {
+        if file.ring_if_awaited().is_ok() {
             self.held.keep(&lease.key, file);
         }
         Ok(ours)
@@ -163,7 +174,7 @@ impl Client {
         let Some(file) = self.held.remove(lease) else { return Ok(false) };
         let mut record = file.read()?;
         record.park(Moment::now().after(ttl.get()));
-        file.write(&record)?;
+        file.write(record.to_line().as_bytes())?;
         // Closed here, which is heard by those who wait.
         file.unlock()?;
         Ok(true)
@@ -185,10 +196,12 @@ impl Client {
             tokio::time::sleep(LOOKED_AT.1).await;
         };
         match last.parked_by(&request.owner) {
-            Parked::Mine => self.take(request, file, last.token, last.awaited).map(Some),
+            Parked::Mine => {
+                self.take(request, file, (last.token, clock::unix_micros()), last.awaited).map(Some)
+            }
             Parked::Others(free_in) => {
                 self.leave(request, file)?;
-                let holder = last.holder(Some(free_in)).map(Box::new);
+                let holder = last.holder(free_in);
                 Ok(Some(Attempt::Held { holder, free_in: Some(free_in) }))
             }
             Parked::Not => self.leave(request, file).map(|()| None),

@@ -17,7 +17,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{held::Opened, record::Record};
+use super::{opened::Opened, record::Record};
 use crate::{backend::Fault, key::Key};
 
 /// The beginning of files on their way to their place; `~` never begins the name of a key's file.

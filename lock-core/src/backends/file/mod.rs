@@ -16,13 +16,16 @@
 //! `fcntl` locks vanish when an unrelated descriptor of the file is closed; a lock that is only dropped by closing
 //! stays with a forked child, so it is given back explicitly.
 //!
-//! A few released files stay open for their next use. The bell, a byte written after a lock was given back, is what
-//! waiters in other processes hear; for a holder that died, it is the kernel's closing of the file.
+//! A few released files stay open for their next use. The bell, a byte written after an awaited lock was given
+//! back, is what waiters in other processes hear; for a holder that died, it is the kernel's closing of the file.
 
+mod bell;
 mod client;
 mod directory;
 mod held;
+mod idle;
 mod listed;
+mod opened;
 mod record;
 mod streak;
 #[cfg(test)]

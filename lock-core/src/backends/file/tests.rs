@@ -9,21 +9,21 @@ use super::*;
 use crate::{Error, Guard, Locker, park};
 
 /// A directory of a test's own, removed at its end.
-struct Place(PathBuf);
+pub(super) struct Place(PathBuf);
 
 impl Place {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("lock-file-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         Self(std::env::temp_dir().join(name))
     }
 
     /// Another client of the same directory, with a queue and open files of its own.
-    fn locker(&self) -> Locker {
+    pub(super) fn locker(&self) -> Locker {
         Locker::with_backend(File::shared(&self.0))
     }
 
-    fn file_of(&self, name: &str) -> PathBuf {
+    pub(super) fn file_of(&self, name: &str) -> PathBuf {
         self.0.join(format!("lock%3a{name}"))
     }
 

@@ -17,10 +17,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{
-    directory::Directory,
-    held::{Held, Opened},
-};
+use super::{directory::Directory, held::Held, opened::Opened};
 use crate::{
     backend::{Request, Watch},
     key::Key,
@@ -69,12 +66,18 @@ impl Waiting {
 impl Watcher {
     /// Whether a request has begun to wait.
     pub(super) fn is_waiting(&self, request: &Request) -> bool {
-        self.waiting.all().contains_key(&name(request))
+        let waiting = self.waiting.all();
+        // Most of the time nobody waits, and a name takes a moment to make.
+        !waiting.is_empty() && waiting.contains_key(&name(request))
     }
 
     /// The file with which a request waits.
     pub(super) fn take(&self, request: &Request) -> Option<Opened> {
-        self.waiting.all().get_mut(&name(request)).and_then(|waiter| waiter.file.take())
+        let mut waiting = self.waiting.all();
+        if waiting.is_empty() {
+            return None;
+        }
+        waiting.get_mut(&name(request)).and_then(|waiter| waiter.file.take())
     }
 
     /// Keeps the file of a request that goes on waiting; gives back that of one that does not wait.

@@ -9,14 +9,18 @@ use crate::backend::Fault;
 pub(super) async fn refuse_a_replica(
     connection: &mut MultiplexedConnection,
     address: &Address,
+    first: bool,
 ) -> Result<(), Fault> {
     let role: Result<Value, _> = redis::cmd("ROLE").query_async(connection).await;
     match role {
         Ok(Value::Array(parts)) => match parts.first() {
-            Some(Value::BulkString(role)) if &role[..] == b"slave" => Err(Fault::failed(format!(
-                "{address} is a replica, which is read-only; accepted is the URL of its master"
-            ))
-            .permanent()),
+            Some(Value::BulkString(role)) if &role[..] == b"slave" => {
+                let fault = Fault::failed(format!(
+                    "{address} is a replica, which is read-only; accepted is the URL of its master"
+                ));
+                // What was a master before is in the middle of a fail-over.
+                Err(if first { fault.permanent() } else { fault })
+            }
             _ => Ok(()),
         },
         Err(error) if error.is_unrecoverable_error() || error.is_io_error() => {

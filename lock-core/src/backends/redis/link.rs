@@ -6,7 +6,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, Weak,
+        Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -24,15 +24,16 @@ use super::{
     local::{Locals, Place},
     names,
     pool::Pool,
+    reply,
     scripts::Scripts,
     waiters::Waiters,
 };
 use crate::{
     backend::Fault,
     key::Key,
-    lease::Owner,
+    lease::{Holder, Owner},
     race::{Either, race},
-    sync,
+    sync::{self, Mutex},
 };
 
 /// How long making a connection may take.
@@ -50,21 +51,24 @@ const UNDER_WAY: usize = 1024;
 pub(super) struct Link {
     address: Address,
     client: Client,
-    /// Where the server tells this process of locks that were passed on to it.
+    /// Where the server tells this process of locks that were passed on to it, but for the process's number.
     channel: String,
     pub(super) scripts: Scripts,
     state: Mutex<State>,
-    connecting: tokio::sync::Mutex<()>,
     pub(super) waiters: Waiters,
     pool: Pool,
     locals: Arc<Locals>,
     /// An answer did not come in time.
     suspected: Arc<Notify>,
     warned: AtomicBool,
+    noted: AtomicBool,
 }
 
 #[derive(Default)]
 struct State {
+    process: u32,
+    /// Held by who connects.
+    connecting: Arc<tokio::sync::Mutex<()>>,
     number: u64,
     up: Option<Up>,
     failed: Option<Failed>,
@@ -76,8 +80,22 @@ pub(super) struct Up {
     number: u64,
     process: u32,
     connection: MultiplexedConnection,
-    /// How soon a lock that is passed on to this process is claimed; `None`: it cannot be told of one.
-    pub(super) claims_within: Option<Duration>,
+    /// Where this process listens, and how soon it claims what is passed on to it; `None`: it cannot be told.
+    told: Option<Told>,
+}
+
+#[derive(Clone)]
+struct Told {
+    channel: Arc<str>,
+    claims_within: Duration,
+}
+
+impl Up {
+    /// A place in line, as the scripts understand it; `None` if nobody could be told that it has come.
+    pub(super) fn place(&self, owner: &Owner) -> Option<Arc<str>> {
+        let Told { channel, claims_within } = self.told.as_ref()?;
+        Some(format!("{channel} {} {owner}", claims_within.as_millis()).into())
+    }
 }
 
 struct Failed {
@@ -88,37 +106,47 @@ struct Failed {
 
 impl Link {
     /// `client` speaks RESP3, for pushes beside answers on one connection; `plain` need not.
-    pub(super) fn new(address: Address, client: Client, plain: Client, channel: String) -> Arc<Self> {
-        Arc::new(Self {
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config) if the operating system has no randomness to give.
+    pub(super) fn new(address: Address, client: Client, plain: Client) -> crate::Result<Arc<Self>> {
+        let channel = format!("lock:waiters:{}", Owner::random()?);
+        Ok(Arc::new(Self {
             address,
             client,
             channel,
             scripts: Scripts::new(),
             state: Mutex::default(),
-            connecting: tokio::sync::Mutex::default(),
             waiters: Waiters::default(),
             pool: Pool::new(plain.clone()),
             locals: Locals::new(plain),
             suspected: Arc::default(),
             warned: AtomicBool::new(false),
-        })
+            noted: AtomicBool::new(false),
+        }))
     }
 
     pub(super) const fn address(&self) -> &Address {
         &self.address
     }
 
-    /// A place in line, as the scripts understand it.
-    pub(super) fn place(&self, claims_within: Duration, owner: &Owner) -> String {
-        format!("{} {} {owner}", self.channel, claims_within.as_millis())
+    /// Leaves the line, and gives back what was passed on to this owner and not claimed.
+    pub(super) async fn give_up(&self, up: &Up, key: &Key, owner: &Owner, place: &str) -> Result<(), Fault> {
+        let mut script = self.scripts.give_up.prepare_invoke();
+        script.key(&names::all(key)[..]).arg(owner.to_string()).arg(place);
+        self.invoke(up, &script).await
     }
 
-    /// Leaves the line, and gives back what was passed on to this owner and not claimed.
-    pub(super) async fn give_up(&self, up: &Up, key: &Key, owner: &Owner) -> Result<(), Fault> {
-        let Some(claims_within) = up.claims_within else { return Ok(()) };
-        let mut script = self.scripts.give_up.prepare_invoke();
-        script.key(&names::all(key)[..]).arg(owner.to_string()).arg(self.place(claims_within, owner));
-        self.invoke(up, &script).await
+    /// Says once that a key is something else than a lock: whoever waits for it may wait for ever.
+    pub(super) fn note(&self, key: &Key, holder: Option<&Holder>) {
+        let foreign = holder.is_some_and(|holder| holder.owner == reply::not_a_lock());
+        if foreign && !self.noted.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                address = %self.address,
+                %key,
+                "the key is of a foreign type and no lock; it counts as held, and is left alone"
+            );
+        }
     }
 
     /// Runs a script.
@@ -142,7 +170,7 @@ impl Link {
         up: &Up,
         request: impl Future<Output = Result<T, RedisError>>,
     ) -> Result<T, Fault> {
-        let unanswered = Unanswered(Some(self));
+        let unanswered = Unanswered(Some((self, None)));
         let answer = request.await;
         unanswered.answered();
         answer.map_err(|error| {
@@ -179,7 +207,10 @@ impl Link {
         (place, mut connection): (Place, MultiplexedConnection),
         invocation: &ScriptInvocation<'_>,
     ) -> Result<T, Fault> {
-        invocation.invoke_async(&mut connection).await.map_err(|error| {
+        let unanswered = Unanswered(Some((self, Some(place))));
+        let answer = invocation.invoke_async(&mut connection).await;
+        unanswered.answered();
+        answer.map_err(|error| {
             if error.is_unrecoverable_error() || error.is_io_error() || checks::is_replica(&error) {
                 self.locals.remove(place);
                 // The shared connection is to the same server: it has a look.
@@ -199,7 +230,15 @@ impl Link {
         if let Some(up) = self.known()? {
             return Ok(up);
         }
-        let _one = self.connecting.lock().await;
+        // In a task of its own: who needs it may have less time than it takes, and others need it as well.
+        let link = Arc::clone(self);
+        let connecting = tokio::spawn(async move { link.connect_once().await });
+        connecting.await.unwrap_or_else(|crashed| Err(Fault::failed(crashed)))
+    }
+
+    async fn connect_once(self: &Arc<Self>) -> Result<Up, Fault> {
+        let connecting = Arc::clone(&sync::lock(&self.state).connecting);
+        let _one = connecting.lock().await;
         if let Some(up) = self.known()? {
             return Ok(up);
         }
@@ -228,12 +267,15 @@ impl Link {
 
     fn known(&self) -> Result<Option<Up>, Fault> {
         let mut state = sync::lock(&self.state);
-        if let Some(up) = &state.up {
-            if up.process == std::process::id() {
-                return Ok(Some(up.clone()));
-            }
+        let process = std::process::id();
+        if state.process != process {
             // A forked child: the connection is its parent's, and closing it is not for the child to do.
             std::mem::forget(state.up.take());
+            state.connecting = Arc::default();
+            state.process = process;
+        }
+        if let Some(up) = &state.up {
+            return Ok(Some(up.clone()));
         }
         match &state.failed {
             Some(failed) if Instant::now() < failed.until => Err(failed.fault.clone()),
@@ -257,14 +299,17 @@ impl Link {
         let failed = |error: RedisError| fault::of_a_connection(&error, &self.address);
         let connection = self.client.get_multiplexed_async_connection_with_config(&config).await;
         let mut connection = connection.map_err(failed)?;
-        let first = !self.warned.swap(true, Ordering::Relaxed);
-        checks::refuse_a_replica(&mut connection, &self.address).await?;
+        let first = !self.warned.load(Ordering::Relaxed);
+        checks::refuse_a_replica(&mut connection, &self.address, first).await?;
         if first {
             checks::warn_of_eviction(&mut connection, &self.address).await;
+            self.warned.store(true, Ordering::Relaxed);
         }
+        let process = std::process::id();
+        let channel: Arc<str> = format!("{}:{process}", self.channel).into();
         let sent = Instant::now();
-        let claims_within = match connection.subscribe(&self.channel).await {
-            Ok(()) => Some(claims_within(sent.elapsed())),
+        let told = match connection.subscribe(&*channel).await {
+            Ok(()) => Some(Told { channel, claims_within: claims_within(sent.elapsed()) }),
             Err(error) if checks::is_denied(&error) => {
                 tracing::warn!(
                     address = %self.address,
@@ -275,7 +320,7 @@ impl Link {
             }
             Err(error) => return Err(failed(error)),
         };
-        Ok((Up { number, process: std::process::id(), connection, claims_within }, pushed))
+        Ok((Up { number, process, connection, told }, pushed))
     }
 
     /// The connection of this number is of no use any more.
@@ -340,7 +385,7 @@ impl Link {
         let Some((key, owner)) = message.and_then(|message| self.waiters.deliver(&message)) else { return };
         let (link, up) = (Arc::clone(self), up.clone());
         drop(tokio::spawn(async move {
-            if let Err(error) = link.give_up(&up, &key, &owner).await {
+            if let Err(error) = link.give_up(&up, &key, &owner, "").await {
                 tracing::debug!(%key, %error, "could not give a lock back that came too late");
             }
         }));
@@ -348,7 +393,7 @@ impl Link {
 }
 
 /// A request whose answer is still to come; dropped before, its connection is looked at.
-struct Unanswered<'a>(Option<&'a Link>);
+struct Unanswered<'a>(Option<(&'a Link, Option<Place>)>);
 
 impl Unanswered<'_> {
     fn answered(mut self) {
@@ -358,8 +403,11 @@ impl Unanswered<'_> {
 
 impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
-        if let Some(link) = self.0 {
+        if let Some((link, place)) = self.0 {
             link.suspected.notify_one();
+            if let Some(place) = place {
+                link.locals.remove(place);
+            }
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -16,7 +16,10 @@ use tokio::{
     task::AbortHandle,
 };
 
-use crate::{background, sync};
+use crate::{
+    background,
+    sync::{self, Mutex},
+};
 
 /// How long making one may take.
 const CONNECTING: Duration = Duration::from_secs(1);

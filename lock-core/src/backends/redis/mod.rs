@@ -7,7 +7,7 @@
 //! | it promises | it does not |
 //! |---|---|
 //! | exclusion between all hosts that use the server | a lock that survives a fail-over to a replica, or a restart without persistence: the guard is told at its next renewal |
-//! | fencing tokens grow over expiry, restart and a flush: max(last + 1, server time in µs) | against a server's clock set back by more than an hour *and* lost records |
+//! | fencing tokens grow over expiry, restart and a flush: max(last + 1, server time in µs) | against a clock that goes back, by more than ten minutes or together with lost records: a flush, a restart without persistence, a replica whose clock is behind by more than the fail-over took |
 //! | waiters are passed the lock by the release, across processes, first come first served | the same for a foreign client's lock: it is looked at every `retry` |
 //! | a foreign type on the key is "held", never deleted | |
 //!
@@ -30,6 +30,7 @@ mod waiters;
 use std::{fmt, sync::Arc, time::Duration};
 
 use redis::{Client, ProtocolVersion, ScriptInvocation, Value};
+use tokio::task::{JoinError, JoinSet};
 
 pub(crate) use self::address::Address;
 use self::link::{Link, Up};
@@ -37,14 +38,26 @@ use crate::{
     backend::{Answer, Attempt, Backend, Capabilities, Fault, Request, Watch},
     error::{Error, Result},
     key::Key,
-    lease::{Holder, Lease, Owner, Ttl},
+    lease::{Holder, Lease, Ttl},
     queue::Queue,
     shared::Shared,
     url::Place,
 };
 
-/// How much longer than its lease a record is kept, for the next token to be higher also if the clock was set back.
-const KEPT: Duration = Duration::from_hours(1);
+/// How much longer than its lease a record is kept, for the next token to be higher also if the clock was set back. What
+/// is kept longer piles up, where every key is used once.
+const KEPT: Duration = Duration::from_mins(10);
+
+/// How many holders are asked for at once in a list.
+const AT_ONCE: usize = 64;
+
+/// Whether a request stands in line, for the script that acquires.
+#[derive(Clone, Copy, Debug)]
+enum Stands {
+    Not = 0,
+    Maybe = 1,
+    NoLonger = 2,
+}
 
 /// Locks on one Redis or Valkey server.
 ///
@@ -79,8 +92,7 @@ impl Redis {
             client.map_err(|error| Error::config(format!("{address}: {error}")))
         };
         let (speaking, plain) = (client(ProtocolVersion::RESP3)?, client(ProtocolVersion::RESP2)?);
-        let channel = format!("lock:waiters:{}", Owner::random()?);
-        Ok(Self { link: Link::new(address, speaking, plain, channel), whom: whom().into() })
+        Ok(Self { link: Link::new(address, speaking, plain)?, whom: whom().into() })
     }
 
     /// A client of its own of the server behind a URL; settings in its query are not for the backend.
@@ -108,9 +120,14 @@ impl Redis {
 
     /// The script that acquires; who can wait is expected to be told from now on.
     fn to_acquire(&self, up: &Up, request: &Request) -> ScriptInvocation<'_> {
-        let place = up.claims_within.filter(|_| request.give_way);
-        let known = place.is_some() && self.link.waiters.expect(request);
-        let place = place.map_or_else(String::new, |within| self.link.place(within, &request.owner));
+        let new_place = || up.place(&request.owner).filter(|_| request.give_way);
+        let (place, stands) = match self.link.waiters.place(request) {
+            Some(place) => (place, if request.give_way { Stands::Maybe } else { Stands::NoLonger }),
+            None => match new_place() {
+                Some(place) => (self.link.waiters.expect(request, place), Stands::Not),
+                None => (Arc::from(""), Stands::Not),
+            },
+        };
         let mut script = self.link.scripts.acquire.prepare_invoke();
         script
             .key(&names::all(&request.key)[..])
@@ -119,8 +136,8 @@ impl Redis {
             .arg(millis(request.ttl.get() + KEPT))
             .arg(request.reserve.max(1))
             .arg(self.record(request))
-            .arg(place)
-            .arg(u8::from(known));
+            .arg(&*place)
+            .arg(stands as u8);
         script
     }
 
@@ -132,8 +149,9 @@ impl Redis {
     fn acquired(&self, answer: &Value, request: &Request) -> Result<Attempt, Fault> {
         let attempt = reply::attempt(answer, request, self.link.address())?;
         let attempt = attempt.ok_or_else(|| reply::unexpected(answer, self.link.address()))?;
-        if matches!(attempt, Attempt::Granted(_)) && request.give_way {
-            self.link.waiters.forget(request);
+        match &attempt {
+            Attempt::Granted(_) => drop(self.link.waiters.forget(request)),
+            Attempt::Held { holder, .. } => self.link.note(&request.key, holder.as_deref()),
         }
         Ok(attempt)
     }
@@ -158,8 +176,8 @@ impl Redis {
             .arg(request.owner.to_string())
             .arg(millis(request.ttl.get()))
             .arg(millis(request.ttl.get() + KEPT))
-            .arg(request.reserve.max(1))
-            .arg(&*self.whom);
+            .arg(1)
+            .arg(format!(" 1 {} {}", self.whom, request.owner));
         let answer: Value = self.link.invoke(&up, &script).await?;
         reply::attempt(&answer, request, self.link.address())
     }
@@ -207,10 +225,16 @@ impl Redis {
             }
             cursor = next;
         }
-        let mut holders = Vec::new();
+        let (mut holders, mut asked) = (Vec::new(), JoinSet::new());
         for key in keys {
-            let holder = self.find_holder(&up, &key).await?;
-            holders.extend(holder.filter(|holder| holder.fencing_token.is_some()));
+            if asked.len() >= AT_ONCE {
+                holders.extend(listed(asked.join_next().await)?);
+            }
+            let (redis, up) = (self.clone(), up.clone());
+            asked.spawn(async move { redis.find_holder(&up, &key).await });
+        }
+        while !asked.is_empty() {
+            holders.extend(listed(asked.join_next().await)?);
         }
         Ok(holders)
     }
@@ -303,11 +327,9 @@ impl Backend for Redis {
 
     fn give_up<'a>(&'a self, request: &'a Request) -> Answer<'a, ()> {
         Box::pin(async {
-            if !self.link.waiters.forget(request) {
-                return Ok(());
-            }
+            let Some(place) = self.link.waiters.forget(request) else { return Ok(()) };
             let up = self.link.up().await?;
-            self.link.give_up(&up, &request.key, &request.owner).await
+            self.link.give_up(&up, &request.key, &request.owner, &place).await
         })
     }
 }
@@ -316,6 +338,12 @@ impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Redis").field("address", self.link.address()).finish_non_exhaustive()
     }
+}
+
+/// A holder that is of this library, as it was asked for.
+fn listed(asked: Option<Result<Result<Option<Holder>, Fault>, JoinError>>) -> Result<Option<Holder>, Fault> {
+    let found = asked.transpose().map_err(Fault::failed)?.transpose()?.flatten();
+    Ok(found.filter(|holder| holder.fencing_token.is_some()))
 }
 
 fn millis(duration: Duration) -> u64 {

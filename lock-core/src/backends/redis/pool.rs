@@ -3,11 +3,11 @@
 //! A few at most. Who finds none idle goes through the background thread, whose one connection serves a crowd with fewer
 //! system calls.
 
-use std::{sync::Mutex, time::Duration};
+use std::time::Duration;
 
 use redis::{Client, Connection, FromRedisValue, RedisError, ScriptInvocation};
 
-use crate::sync;
+use crate::sync::{self, Mutex};
 
 /// More than this, and the shared connection is the better way.
 const MOST: usize = 8;
@@ -46,7 +46,7 @@ impl Pool {
         limit: Duration,
         process: u32,
     ) -> Option<Result<T, RedisError>> {
-        let mut pooled = self.take(process)?;
+        let mut pooled = self.take(process, limit)?;
         if pooled.limit != limit {
             let set = pooled.connection.set_read_timeout(Some(limit));
             if set.and_then(|()| pooled.connection.set_write_timeout(Some(limit))).is_err() {
@@ -78,7 +78,7 @@ impl Pool {
         drop(idle);
     }
 
-    fn take(&self, process: u32) -> Option<Pooled> {
+    fn take(&self, process: u32, limit: Duration) -> Option<Pooled> {
         let mut connections = sync::lock(&self.connections);
         if connections.process != process {
             // A forked child: they are its parent's, and closing them is not for the child to do.
@@ -95,7 +95,7 @@ impl Pool {
         connections.open += 1;
         let round = connections.round;
         drop(connections);
-        match self.client.get_connection_with_timeout(CONNECTING) {
+        match self.client.get_connection_with_timeout(CONNECTING.min(limit)) {
             Ok(connection) => Some(Pooled { connection, round, limit: Duration::ZERO }),
             Err(error) => {
                 tracing::debug!(%error, "no connection of its own for a blocking call");

@@ -67,10 +67,15 @@ pub(super) fn holder(value: &Value, key: &Key) -> Option<Holder> {
     Some(holder)
 }
 
+/// Who has a key that is no lock.
+pub(super) fn not_a_lock() -> Owner {
+    Owner::from_bits(0)
+}
+
 /// The owner that a foreign client wrote, which may be anything.
 fn name(text: &str) -> Owner {
     let printable: String = text.chars().filter(|c| !c.is_control()).take(60).collect();
-    text.parse().or_else(|_| printable.parse()).unwrap_or(Owner::from_bits(0))
+    text.parse().or_else(|_| printable.parse()).unwrap_or_else(|_| not_a_lock())
 }
 
 pub(super) fn unexpected(value: &Value, address: &Address) -> Fault {

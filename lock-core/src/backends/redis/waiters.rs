@@ -4,11 +4,7 @@
 //! connection breaks. A mailbox is therefore set up before the server can know of the waiter, keeps what comes, and
 //! is woken when messages may have been lost.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::sync::Notify;
 
@@ -16,7 +12,7 @@ use crate::{
     backend::{BoxFuture, Request, Signal, Watch},
     key::Key,
     lease::Owner,
-    sync,
+    sync::{self, Mutex},
 };
 
 /// The mailboxes of all who wait.
@@ -24,8 +20,9 @@ use crate::{
 pub(super) struct Waiters(Mutex<HashMap<(Key, Owner), Arc<Mailbox>>>);
 
 /// What one who waits was told.
-#[derive(Default)]
 pub(super) struct Mailbox {
+    /// His place in line, the same in each of his requests.
+    place: Arc<str>,
     told: Mutex<Option<Signal>>,
     woken: Notify,
 }
@@ -43,20 +40,26 @@ impl Mailbox {
 }
 
 impl Waiters {
-    /// Sees to it that messages for the request are kept. `true`: they were before.
-    pub(super) fn expect(&self, request: &Request) -> bool {
-        let mut waiters = sync::lock(&self.0);
-        let place = (request.key.clone(), request.owner.clone());
-        let known = waiters.contains_key(&place);
-        if !known {
-            waiters.insert(place, Arc::default());
-        }
-        known
+    /// Sees to it that messages for the request are kept.
+    pub(super) fn expect(&self, request: &Request, place: Arc<str>) -> Arc<str> {
+        let mailbox =
+            Arc::new(Mailbox { place: Arc::clone(&place), told: Mutex::default(), woken: Notify::new() });
+        let replaced = sync::lock(&self.0).insert((request.key.clone(), request.owner.clone()), mailbox);
+        drop(replaced);
+        place
     }
 
-    /// `false`: nothing was expected.
-    pub(super) fn forget(&self, request: &Request) -> bool {
-        sync::lock(&self.0).remove(&(request.key.clone(), request.owner.clone())).is_some()
+    /// The place in line that the request was given, if messages for it are kept.
+    pub(super) fn place(&self, request: &Request) -> Option<Arc<str>> {
+        let waiters = sync::lock(&self.0);
+        let mailbox = waiters.get(&(request.key.clone(), request.owner.clone()))?;
+        Some(Arc::clone(&mailbox.place))
+    }
+
+    /// Messages are not kept any more. Returns the place in line.
+    pub(super) fn forget(&self, request: &Request) -> Option<Arc<str>> {
+        let mailbox = sync::lock(&self.0).remove(&(request.key.clone(), request.owner.clone()))?;
+        Some(Arc::clone(&mailbox.place))
     }
 
     pub(super) fn listen(&self, request: &Request) -> Option<Box<dyn Watch>> {
@@ -123,7 +126,9 @@ mod tests {
     #[test]
     fn what_was_told_before_anybody_listened_is_kept() {
         let (waiters, request) = (Waiters::default(), request());
-        assert!(!waiters.expect(&request) && waiters.expect(&request));
+        assert_eq!(waiters.place(&request), None);
+        waiters.expect(&request, "here 50 me".into());
+        assert_eq!(waiters.place(&request).as_deref(), Some("here 50 me"));
         assert_eq!(waiters.deliver(&format!("yours\u{1f}20\u{1f}k\u{1f}{}", request.owner)), None);
         assert_eq!(waiters.deliver(&format!("soon\u{1f}20\u{1f}k\u{1f}{}", request.owner)), None);
         let mut listening = waiters.listen(&request).unwrap();
@@ -132,6 +137,8 @@ mod tests {
         assert_eq!(park::block_on(listening.next()), Some(Signal::FreeIn(Duration::from_millis(20))));
         waiters.wake_all();
         assert_eq!(park::block_on(listening.next()), Some(Signal::LookAgain));
+        assert_eq!(waiters.forget(&request).as_deref(), Some("here 50 me"));
+        assert_eq!(waiters.forget(&request), None);
     }
 
     #[test]

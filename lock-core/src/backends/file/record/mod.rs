@@ -4,31 +4,35 @@
 //! in one call. What a longer line left behind it is ignored. A line that cannot be read counts as none, and the
 //! fencing token goes on from the clock.
 //!
-//! Two bytes of it are written by others. The first is made a `!` by a waiter, so that one who takes the lock again
-//! and again knows of him. The second never changes: writing it once more is the bell.
+//! A grant is written by [`Holding`], and what an acquire finds is read by [`Last`]: both touch only what they need.
+//!
+//! Two bytes of it are written by others. The first is made a `!` by a waiter, so that one who releases the lock, or
+//! takes it again and again, knows of him. The second never changes: writing it once more is the bell.
+
+mod grant;
+mod last;
 
 use std::{
     borrow::Cow,
     fmt::{self, Write as _},
-    io,
     sync::OnceLock,
     time::{Duration, UNIX_EPOCH},
 };
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
+pub(super) use self::{grant::Holding, last::Last};
 use crate::{
-    backend::Request,
-    clock::{self, Moment},
+    clock::Moment,
     key::Key,
-    lease::{FencingToken, Holder, Owner},
+    lease::{FencingToken, Holder, Lease, Owner},
 };
 
 const VERSION: &str = "lock/1";
-const NOT_AWAITED: char = '#';
-const AWAITED: char = '!';
+const NOT_AWAITED: u8 = b'#';
+const AWAITED: u8 = b'!';
 /// Where a waiter leaves its mark, and what it is.
-pub(super) const MARK: (&[u8], u64) = (b"!", 0);
+pub(super) const MARK: (&[u8; 1], u64) = (&[AWAITED], 0);
 /// What is written where to wake those who wait.
 pub(super) const BELL: (&[u8], u64) = (b"l", 1);
 /// What an empty field is written as.
@@ -62,35 +66,6 @@ pub(super) enum Parked {
 }
 
 impl Record {
-    pub(super) fn of(request: &Request, token: FencingToken, process: u32) -> Self {
-        Self {
-            token,
-            awaited: false,
-            owner: Some(request.owner.clone()),
-            pid: process,
-            since: clock::unix_micros(),
-            parked_until: 0,
-            boot: Cow::Borrowed(""),
-            host: Cow::Borrowed(&machine().host),
-            space: Cow::Borrowed(&machine().space),
-            key: Some(request.key.clone()),
-        }
-    }
-
-    /// Higher than all before, also if the file was removed in between.
-    ///
-    /// Fails where it would not fit into a signed 64-bit column: nobody counts that far, so somebody has written it.
-    pub(super) fn next_token(&self, now: u64) -> io::Result<FencingToken> {
-        let next = now.max(self.token.saturating_add(1));
-        if i64::try_from(next).is_ok() {
-            return Ok(next);
-        }
-        Err(io::Error::other(format!(
-            "the fencing tokens of this key are used up: its file says {}",
-            self.token
-        )))
-    }
-
     /// Keeps the lock for its owner without a process to hold it.
     pub(super) fn park(&mut self, until: Moment) {
         self.parked_until = until.as_nanos();
@@ -117,14 +92,6 @@ impl Record {
         }
     }
 
-    /// How long the lock is kept for somebody else than `owner`.
-    pub(super) fn parked(&self, owner: &Owner) -> Option<Duration> {
-        match self.parked_by(owner) {
-            Parked::Others(left) => Some(left),
-            Parked::Not | Parked::Mine => None,
-        }
-    }
-
     pub(super) fn pid(&self) -> u32 {
         self.pid
     }
@@ -145,7 +112,7 @@ impl Record {
     }
 
     pub(super) fn to_line(&self) -> String {
-        let awaited = if self.awaited { AWAITED } else { NOT_AWAITED };
+        let awaited = char::from(if self.awaited { AWAITED } else { NOT_AWAITED });
         let mut line = String::with_capacity(256);
         // Writing to a string does not fail.
         let _ = write!(line, "{awaited}{VERSION} {} ", self.token);
@@ -166,9 +133,9 @@ impl Record {
         let mut fields = line.splitn(10, ' ');
         let mut next = || fields.next();
         let begin = next()?;
-        let awaited = match begin.strip_suffix(VERSION)?.chars().next()? {
-            AWAITED => true,
-            NOT_AWAITED => false,
+        let awaited = match begin.strip_suffix(VERSION)?.as_bytes() {
+            [AWAITED] => true,
+            [NOT_AWAITED] => false,
             _ => return None,
         };
         Some(Self {
@@ -217,6 +184,16 @@ impl fmt::Write for Encoding<'_> {
     }
 }
 
+/// The holder of a lease that this process has since `since`, in microseconds since 1970.
+pub(super) fn holder_here(lease: &Lease, since: u64) -> Holder {
+    let mut holder = Holder::new(lease.key.clone(), lease.owner.clone());
+    holder.fencing_token = Some(lease.fencing_token);
+    holder.host = Some(machine().host.clone());
+    holder.pid = Some(std::process::id());
+    holder.acquired_at = Some(UNIX_EPOCH + Duration::from_micros(since));
+    holder
+}
+
 struct Machine {
     host: String,
     space: String,
@@ -238,11 +215,12 @@ fn machine() -> &'static Machine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lease::Ttl;
+    use crate::{clock, lease::Ttl};
 
-    fn record() -> Record {
+    pub(super) fn record() -> Record {
         let owner = "worker 7 - %41".parse().unwrap();
-        Record::of(&Request::exclusive(Key::from("a key: with spaces"), owner, Ttl::DEFAULT), 42, 7)
+        let lease = Lease::new(Key::from("a key: with spaces"), owner, 42, Ttl::DEFAULT);
+        Record::from_bytes(&Holding::of(7).line(&lease, clock::unix_micros(), false)).unwrap()
     }
 
     #[test]
@@ -271,23 +249,30 @@ mod tests {
     #[test]
     fn tokens_grow_though_the_clock_does_not() {
         let mut record = record();
-        assert_eq!(record.next_token(7).ok(), Some(43));
-        assert_eq!(record.next_token(1000).ok(), Some(1000));
+        let next = |record: &Record, now| Last::from(record.clone()).next_token(now).ok();
+        assert_eq!(next(&record, 7), Some(43));
+        assert_eq!(next(&record, 1000), Some(1000));
         record.clear();
-        assert_eq!(record.next_token(7).ok(), Some(43));
+        assert_eq!(next(&record, 7), Some(43));
     }
 
     #[test]
     fn a_parked_lock_is_kept_for_its_owner_until_its_time() {
         let mut record = record();
-        let other = Owner::from_bits(1);
+        let (ours, other) = ("worker 7 - %41".parse().unwrap(), Owner::from_bits(1));
+        let kept_from = |record: &Record, owner| match Last::from(record.clone()).parked_by(owner) {
+            Parked::Others(left) => Some(left),
+            Parked::Not | Parked::Mine => None,
+        };
         record.park(Moment::now().after(Duration::from_secs(5)));
-        assert!(record.parked(&other).is_some());
-        assert!(record.parked("worker 7 - %41".parse().as_ref().unwrap()).is_none());
+        assert!(kept_from(&record, &other).is_some());
+        assert!(kept_from(&record, &ours).is_none());
+        assert!(matches!(record.parked_by(&ours), Parked::Mine));
+        assert_eq!(Last::from(record.clone()).holder(Duration::ZERO).unwrap().owner, ours);
         record.park(Moment::now());
-        assert!(record.parked(&other).is_none());
+        assert!(kept_from(&record, &other).is_none());
         record.park(Moment::now().after(Duration::from_secs(5)));
         record.boot = "another boot".into();
-        assert!(record.parked(&other).is_none());
+        assert!(kept_from(&record, &other).is_none());
     }
 }
