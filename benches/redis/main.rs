@@ -80,11 +80,11 @@ fn main() -> Result {
         measure(&stage)
     })?;
 
-    let text: String = found.iter().map(|findings| format!("\n{findings}")).collect();
+    let sections: Vec<_> = found.iter().map(ToString::to_string).collect();
     let verdicts: Vec<_> =
         found.iter().flat_map(|findings| &findings.rows).filter_map(Row::verdict).collect();
     let met = verdicts.iter().filter(|met| **met).count();
-    let text = format!("{met} of {} demands are met.\n{text}", verdicts.len());
+    let text = format!("{met} of {} demands are met.\n\n{}", verdicts.len(), sections.join("\n"));
     println!("\n{text}");
     let panels: Vec<_> = found.into_iter().flat_map(|findings| findings.panels).collect();
     if order.is_whole(&FIGURES) {

@@ -43,7 +43,7 @@ pub(crate) struct Findings {
 
 impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "## {}\n", self.title)?;
+        writeln!(f, "## {}", self.title)?;
         if !self.rows.is_empty() {
             write!(f, "\n{}", report::table(&self.rows))?;
         }
