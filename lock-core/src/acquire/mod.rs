@@ -108,6 +108,8 @@ async fn acquire(
     let (mut answer, result) = oneshot::channel();
     background::spawn(async move {
         let found = race(search.run(), answer.closed()).await;
+        // First, for the next call of this process not to be refused because of this one.
+        drop(search);
         if let Either::First(found) = found {
             // A guard that nobody takes any more releases itself when it is dropped here.
             drop(answer.send(found));

@@ -257,8 +257,11 @@ impl Search {
                 // A store that worked comes back, or it is as good as gone.
                 let since = *self.trouble_since.get_or_insert(begun);
                 since.elapsed() < self.request.ttl.get().max(CALL_LIMIT)
+            } else if quick {
+                self.faults <= FAULTS_FORGIVEN
             } else {
-                quick && self.faults <= FAULTS_FORGIVEN
+                // No answer at all may be one that got lost: a bounded wait is for as long as it was said.
+                matches!(self.options.patience, Patience::For(_))
             };
             if !error.is_retryable() || late || !forgiven {
                 return Err(error);

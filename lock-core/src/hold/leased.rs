@@ -324,8 +324,13 @@ impl Leased {
     }
 
     pub(super) async fn release(self: &Arc<Self>, caller: Caller) -> Result<()> {
-        let Some(job) = self.begin_release()? else { return Ok(()) };
         let late = self.has_passed();
+        let Some(job) = self.begin_release()? else { return Ok(()) };
+        if late && !self.immediate {
+            // Whatever the store may say, and whenever: it was lost.
+            drop(background::spawn_before_exit(job)?);
+            return Err(self.lost_error());
+        }
         let released = match self.finish_here(job, caller) {
             Ok(done) => done,
             Err(job) => match self.finish_on_the_way(job, caller).await {

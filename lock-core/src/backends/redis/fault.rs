@@ -8,6 +8,9 @@ use crate::backend::Fault;
 /// The error of a request that was sent.
 pub(super) fn of_a_request(error: &RedisError, address: &Address) -> Fault {
     let fault = Fault::failed(text(error, address));
+    if is_denied(error) {
+        return fault.maybe_executed().permanent();
+    }
     match error.kind() {
         ErrorKind::Server(kind) => match kind {
             // Refused before anything was done.
@@ -16,7 +19,6 @@ pub(super) fn of_a_request(error: &RedisError, address: &Address) -> Fault {
             | ServerErrorKind::ClusterDown
             | ServerErrorKind::TryAgain
             | ServerErrorKind::ReadOnly => fault,
-            ServerErrorKind::NoPerm => fault.maybe_executed().permanent(),
             _ => fault.maybe_executed(),
         },
         ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig => fault.permanent(),
@@ -40,10 +42,18 @@ pub(super) fn of_a_connection(error: &RedisError, address: &Address) -> Fault {
     }
 }
 
+/// A missing permission, of the request itself or of a command in a script.
+pub(super) fn is_denied(error: &RedisError) -> bool {
+    let in_script = || error.to_string().contains("The user executing the script can't");
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) || in_script()
+}
+
 fn text(error: &RedisError, address: &Address) -> String {
     let advice = match error.kind() {
-        ErrorKind::Server(ServerErrorKind::NoPerm) => {
-            "; a user needs the permissions that the documentation of lock_core::backends::Redis lists"
+        _ if is_denied(error) => {
+            "; a user needs the permissions to use the keys under the prefix and the channels lock:waiters:*, and to run \
+             ping, evalsha, script|load, get, set, del, pexpire, pttl, time, zadd, zrem, zpopmin, zrange, publish, \
+             subscribe and scan"
         }
         ErrorKind::Server(ServerErrorKind::ReadOnly) => "; locks are kept on a master, this is a replica",
         ErrorKind::RESP3NotSupported => "; accepted are Redis from 6.2 on and Valkey",

@@ -33,6 +33,7 @@ use crate::{
     key::Key,
     lease::{Holder, Owner},
     race::{Either, race},
+    signal::{Signal, Waiting},
     sync::{self, Mutex},
 };
 
@@ -80,6 +81,8 @@ pub(super) struct Up {
     number: u64,
     process: u32,
     connection: MultiplexedConnection,
+    /// Fires when it is given up: whatever still waits for an answer then has waited for long enough.
+    ended: Arc<Signal>,
     /// Where this process listens, and how soon it claims what is passed on to it; `None`: it cannot be told.
     told: Option<Told>,
 }
@@ -171,8 +174,13 @@ impl Link {
         request: impl Future<Output = Result<T, RedisError>>,
     ) -> Result<T, Fault> {
         let unanswered = Unanswered(Some((self, None)));
-        let answer = request.await;
+        let answer = race(request, Waiting::new(Arc::clone(&up.ended))).await;
         unanswered.answered();
+        let Either::First(answer) = answer else {
+            let told =
+                format!("{}: the connection was given up, as the server does not answer on it", self.address);
+            return Err(Fault::failed(told).maybe_executed());
+        };
         answer.map_err(|error| {
             if error.is_unrecoverable_error() || error.is_io_error() || checks::is_replica(&error) {
                 self.down(up.number);
@@ -320,7 +328,7 @@ impl Link {
             }
             Err(error) => return Err(failed(error)),
         };
-        Ok((Up { number, process, connection, told }, pushed))
+        Ok((Up { number, process, connection, ended: Arc::default(), told }, pushed))
     }
 
     /// The connection of this number is of no use any more.
@@ -329,7 +337,8 @@ impl Link {
         let over =
             if state.up.as_ref().is_some_and(|up| up.number == number) { state.up.take() } else { None };
         drop(state);
-        if over.is_some() {
+        if let Some(up) = over {
+            up.ended.fire();
             self.pool.clear();
             self.locals.clear();
             tracing::debug!(address = %self.address, "connection lost");
