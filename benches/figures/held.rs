@@ -1,13 +1,13 @@
 //! What locks cost that are only held.
 
 use benches::{
-    Result, machine,
+    Result, machine, part,
     report::{Demand, Row},
 };
 use lock::{Guard, Locker};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::{Effort, file::Scratch, part};
+use crate::{Effort, file::Scratch};
 
 const LOCKS: u32 = 10_000;
 /// Files that are open already, or that the runtime opens meanwhile.

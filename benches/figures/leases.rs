@@ -8,7 +8,7 @@ use std::{
 };
 
 use benches::{
-    Result, machine,
+    Result, machine, part,
     report::{Demand, Row},
 };
 use lock::{
@@ -16,7 +16,7 @@ use lock::{
     backend::{Answer, Attempt, Capabilities, Request},
 };
 
-use crate::{Effort, part};
+use crate::Effort;
 
 const LEASES: u32 = 10_000;
 

@@ -10,13 +10,13 @@ use std::{
 };
 
 use benches::{
-    Result, machine,
+    Result, machine, part,
     report::{Demand, Row},
     rounds::{Run, interleaved},
 };
 use lock::Locker;
 
-use crate::{Effort, file::Scratch, part};
+use crate::{Effort, file::Scratch};
 
 /// How long the original sleeps between two looks.
 const POLL: f64 = 100e6;

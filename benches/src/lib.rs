@@ -1,9 +1,12 @@
 //! Measuring side by side: interleaved rounds, medians, and a table of what is demanded.
 //!
-//! The figures themselves are in `figures/`, one file each; `cargo bench -p benches` prints them all and writes
-//! `docs/figures.md`, `cargo bench -p benches -- --quick` takes half a minute and only prints.
+//! The figures themselves are in `figures/` and `redis/`, one file each; `cargo bench -p benches` prints them all and
+//! writes the pages in `docs/`, `cargo bench -p benches -- --quick` takes a minute or so and only prints.
 
 pub mod machine;
+pub mod order;
+pub mod page;
+pub mod part;
 pub mod report;
 pub mod rounds;
 

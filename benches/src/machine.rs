@@ -55,6 +55,11 @@ pub fn monotonic() -> u64 {
     u64::try_from(elapsed(rustix::time::ClockId::Monotonic).as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// A clock that all processes share and that goes on while the machine sleeps, in nanoseconds.
+pub fn boot_time() -> u64 {
+    u64::try_from(elapsed(rustix::time::ClockId::Boottime).as_nanos()).unwrap_or(u64::MAX)
+}
+
 fn elapsed(clock: rustix::time::ClockId) -> Duration {
     let time = rustix::time::clock_gettime(clock);
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();

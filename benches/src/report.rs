@@ -65,8 +65,13 @@ impl Row {
         Self { figure: figure.into(), ours, beside: String::new(), value, demand }
     }
 
+    /// Whether it is as demanded; `None` where nothing is.
+    pub fn verdict(&self) -> Option<bool> {
+        self.demand.is_met(self.value)
+    }
+
     fn cells(&self) -> [String; 6] {
-        let verdict = match self.demand.is_met(self.value) {
+        let verdict = match self.verdict() {
             Some(true) => "ok",
             Some(false) => "NOT",
             None => "",
@@ -86,11 +91,18 @@ impl Row {
 pub fn table(rows: &[Row]) -> String {
     let head = ["figure", "ours", "beside", "ratio or value", "demanded", ""].map(String::from);
     let lines: Vec<_> = std::iter::once(head).chain(rows.iter().map(Row::cells)).collect();
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 6] = std::array::from_fn(width);
+    grid(&lines)
+}
+
+/// Lines of as many cells each, the first of them the head, as text that is also Markdown.
+pub fn grid<L: AsRef<[String]>>(lines: &[L]) -> String {
+    let columns = lines.first().map_or(0, |head| head.as_ref().len());
+    let width =
+        |column: usize| lines.iter().map(|line| line.as_ref()[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
     for (number, line) in lines.iter().enumerate() {
-        let cells = line.iter().zip(widths).map(|(cell, width)| format!("| {cell:width$} "));
+        let cells = line.as_ref().iter().zip(&widths).map(|(cell, &width)| format!("| {cell:width$} "));
         text.extend(cells.chain(["|\n".into()]));
         if number == 0 {
             let rules = widths.iter().map(|width| format!("|{}", "-".repeat(width + 2)));
@@ -110,7 +122,7 @@ pub fn time(nanos: f64) -> String {
 }
 
 /// Three digits are more than a noisy machine has to say.
-fn short(value: f64) -> String {
+pub fn short(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 || value.fract() == 0.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),

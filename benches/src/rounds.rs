@@ -15,6 +15,12 @@ pub type Run<'a> = Box<dyn FnMut() -> Result<f64> + 'a>;
 #[derive(Debug)]
 pub struct Samples(Vec<Vec<f64>>);
 
+impl From<Vec<Vec<f64>>> for Samples {
+    fn from(measured: Vec<Vec<f64>>) -> Self {
+        Self(measured)
+    }
+}
+
 /// Lets everybody have a turn in every round, after one round to warm up.
 ///
 /// While other programs want a processor, what two threads do to each other cannot be measured: such moments are
@@ -65,6 +71,11 @@ pub fn each<T>(count: u32, mut work: impl FnMut() -> Result<T>) -> Result<f64> {
         drop(black_box(work()?));
     }
     Ok(nanos(begun.elapsed()) / f64::from(count))
+}
+
+/// A count as it is calculated with here.
+pub fn number(count: usize) -> f64 {
+    u32::try_from(count).map_or(f64::NAN, f64::from)
 }
 
 /// A duration as it is calculated with here.

@@ -1,0 +1,65 @@
+//! Where the client's and the server's threads run.
+
+use std::{fs, sync::OnceLock};
+
+use benches::Result;
+use rustix::{
+    process::Pid,
+    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
+};
+
+/// Which processors may be used.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cores {
+    /// Any, as the kernel likes.
+    Free,
+    /// The first one for the clients, another one for the server.
+    Pinned,
+}
+
+impl Cores {
+    /// Both ways, where there are cores enough.
+    pub(crate) fn all() -> &'static [Self] {
+        if cores().len() < 2 { &[Self::Free] } else { &[Self::Free, Self::Pinned] }
+    }
+
+    /// Puts this process, those that it starts from now on, and the server there.
+    pub(crate) fn apply(self, server: u32) -> Result {
+        let all = cores();
+        let (client, remote) = match self {
+            Self::Free => (all, all),
+            Self::Pinned => (&all[..1], &all[1..2]),
+        };
+        place(std::process::id(), client)?;
+        place(server, remote)
+    }
+
+    /// What stands behind a figure's name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Free => "",
+            Self::Pinned => ", pinned",
+        }
+    }
+}
+
+/// Those that this process had when it began.
+fn cores() -> &'static [usize] {
+    static CORES: OnceLock<Vec<usize>> = OnceLock::new();
+    CORES.get_or_init(|| {
+        let set = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
+        (0..CpuSet::MAX_CPU).filter(|core| set.is_set(*core)).collect()
+    })
+}
+
+/// Every thread of a process.
+fn place(process: u32, cores: &[usize]) -> Result {
+    let mut set = CpuSet::new();
+    cores.iter().for_each(|core| set.set(*core));
+    for thread in fs::read_dir(format!("/proc/{process}/task"))? {
+        let number = thread?.file_name().to_string_lossy().parse()?;
+        // One that has ended meanwhile needs no place.
+        sched_setaffinity(Pid::from_raw(number), &set).ok();
+    }
+    Ok(())
+}

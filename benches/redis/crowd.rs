@@ -1,0 +1,78 @@
+//! 64 tasks with a key each, on one connection.
+
+use std::{sync::Arc, time::Instant};
+
+use benches::{
+    Result,
+    report::{Demand, Row},
+    rounds::{Run, interleaved, nanos},
+};
+use tokio::runtime::Runtime;
+
+use crate::{
+    columns::Columns,
+    contender::{OURS, RAW, UNCONTENDED, place},
+    cores::Cores,
+    stage::{Findings, Player, Stage, Threads, players},
+};
+
+const TASKS: u32 = 64;
+/// Of each task.
+const PAIRS: u32 = 20;
+
+pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
+    let (ours, raw) = (place(&UNCONTENDED, OURS)?, place(&UNCONTENDED, RAW)?);
+    let names: Vec<_> = UNCONTENDED.iter().map(|entry| entry.name.to_owned()).collect();
+    let (mut columns, mut rows) = (Columns::new(&names), Vec::new());
+    for cores in Cores::all() {
+        cores.apply(stage.server.process())?;
+        for threads in [Threads::One, Threads::Many] {
+            let runtime = threads.runtime()?;
+            let field = players(&runtime, &UNCONTENDED, &stage.server.url(), "crowd")?;
+            let mut runs: Vec<Run<'_>> = field.iter().map(|player| crowd(&runtime, player, PAIRS)).collect();
+            let samples = interleaved(stage.effort.rounds(31), stage.patience(), &mut runs)?;
+            let way = format!("{}{}", threads.name(), cores.name());
+            let (own, floor) = (samples.median(ours), samples.median(raw));
+            let figure = format!("async: throughput, {TASKS} tasks, a key each, {way}");
+            let beside = format!("{}; ratio of throughputs", RAW.name);
+            let times = samples.ratio(raw, ours);
+            rows.push(Row::beside(&figure, own, &beside, floor, times, Demand::AtLeast(0.85)));
+            columns.add(&way, samples);
+        }
+    }
+    Cores::Free.apply(stage.server.process())?;
+    let title = "64 tasks, a key each";
+    let about =
+        "The time per acquire + release of all tasks together, and in brackets the ratio to the raw client.";
+    let panel = columns.panel("64 tasks, a key each: one acquire + release", names.len());
+    Ok(vec![Findings {
+        title: title.into(),
+        rows,
+        grid: columns.grid(raw),
+        about: about.into(),
+        panels: vec![panel],
+    }])
+}
+
+/// What one of the pairs of all tasks together takes.
+pub(crate) fn crowd<'a>(runtime: &'a Runtime, player: &'a Player, pairs: u32) -> Run<'a> {
+    Box::new(move || {
+        let task = |number: u32| {
+            let (contender, name) = (Arc::clone(&player.contender), player.name);
+            let key = format!("{}:{number}", player.key);
+            runtime.spawn(async move {
+                for _ in 0..pairs {
+                    let locked = contender.locked(&key, Box::pin(async {})).await;
+                    locked.map_err(|error| format!("{name}: {error}"))?;
+                }
+                Result::Ok(())
+            })
+        };
+        let begun = Instant::now();
+        let tasks: Vec<_> = (0..TASKS).map(task).collect();
+        for task in tasks {
+            runtime.block_on(task)??;
+        }
+        Ok(nanos(begun.elapsed()) / f64::from(TASKS * pairs))
+    })
+}
