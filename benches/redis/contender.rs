@@ -72,6 +72,13 @@ impl Entry {
 pub(crate) const OURS: Entry =
     Entry { name: "lock", waiting: Waiting::Woken, connect: |url| Box::pin(ours::connect(url)) };
 
+/// Us, with a connection on the caller's runtime.
+pub(crate) const OURS_ON_RUNTIME: Entry = Entry {
+    name: "lock, on_runtime",
+    waiting: Waiting::Woken,
+    connect: |url| Box::pin(ours::on_runtime(url)),
+};
+
 /// A lock and nothing else: no renewal, no fencing token, nobody waits.
 pub(crate) const RAW: Entry =
     Entry { name: "raw client", waiting: Waiting::Never, connect: |url| Box::pin(raw::connect(url)) };
@@ -113,8 +120,8 @@ pub(crate) const BLPOP: Entry =
     Entry { name: "raw BLPOP", waiting: Waiting::Woken, connect: |url| Box::pin(blpop::connect(url)) };
 
 /// Who is there when nobody else wants the lock: the floor, ourselves, the peers.
-pub(crate) const UNCONTENDED: [Entry; 8] =
-    [RAW, OURS, RSLOCK, REDIS_LOCK, RLOCK, DISTRIBUTED_LOCK, REDISSUN, REDISSUN_FENCED];
+pub(crate) const UNCONTENDED: [Entry; 9] =
+    [RAW, OURS, OURS_ON_RUNTIME, RSLOCK, REDIS_LOCK, RLOCK, DISTRIBUTED_LOCK, REDISSUN, REDISSUN_FENCED];
 
 /// Who can wait for a lock: the floor, ourselves, the peers.
 pub(crate) const WAITING: [Entry; 7] = [BLPOP, OURS, REDISSUN, REDISSUN_FAIR, RLOCK, RSLOCK, REDIS_LOCK];

@@ -9,7 +9,7 @@ use benches::{
 use crate::{
     calls::{pairs, pairs_of_new_keys, timed},
     columns::Columns,
-    contender::{OURS, RAW, UNCONTENDED, place},
+    contender::{OURS, OURS_ON_RUNTIME, RAW, UNCONTENDED, place},
     cores::Cores,
     stage::{Findings, Stage, Threads, players},
 };
@@ -18,6 +18,7 @@ const PAIRS: u32 = 100;
 
 pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
     let (ours, raw) = (place(&UNCONTENDED, OURS)?, place(&UNCONTENDED, RAW)?);
+    let on_runtime = place(&UNCONTENDED, OURS_ON_RUNTIME)?;
     let mut names: Vec<_> = UNCONTENDED.iter().map(|entry| entry.name.to_owned()).collect();
     let [raw_of_new, ours_of_new] = [names.len(), names.len() + 1];
     names.extend([RAW, OURS].map(|entry| format!("{}, a new key each time", entry.name)));
@@ -41,6 +42,7 @@ pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
                 Row::beside(&figure, own, RAW.name, floor, ratio, Demand::AtMost(1.1))
             };
             rows.push(row("async: acquire + release", ours, raw));
+            rows.push(row("async, on_runtime=yes: acquire + release", on_runtime, raw));
             rows.push(row("async: the same, a new key each time", ours_of_new, raw_of_new));
             columns.add(&way, samples);
         }

@@ -129,7 +129,7 @@ fn duration(value: &str, place: &str) -> Result<Duration> {
     })
 }
 
-fn switch(value: &str, place: &str) -> Result<bool> {
+pub(crate) fn switch(value: &str, place: &str) -> Result<bool> {
     match value.trim().to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),

@@ -9,6 +9,8 @@ use percent_encoding::percent_decode_str;
 
 #[cfg(feature = "redis")]
 use crate::backends::redis::Address;
+#[cfg(feature = "redis")]
+use crate::config::switch;
 use crate::{
     config::Settings,
     error::{Error, Result, excerpt},
@@ -75,14 +77,22 @@ impl Url {
                 "{shown:?} has a \"?\" before an \"@\"; accepted are %3F in a password and %40 in the query"
             )));
         }
-        let query = Query::parse(query, if scheme == "redis+unix" { &["db"] } else { &[] }, shown)?;
+        let own: &[&str] = match scheme.as_str() {
+            "redis+unix" => &["db", "on_runtime"],
+            "redis" | "rediss" => &["on_runtime"],
+            _ => &[],
+        };
+        let query = Query::parse(query, own, shown)?;
         let place = match scheme.as_str() {
             "memory" => Place::Memory(decoded(rest, "the name", shown)?.into_owned()),
             "file" => Place::File(directory(rest, shown)?),
             #[cfg(feature = "redis")]
             "redis" | "rediss" | "redis+unix" => {
                 let address = Address::parse(&scheme, rest, query.own("db"));
-                Place::Redis(address.map_err(|wrong| Error::config(format!("{shown:?}: {wrong}")))?)
+                let address = address.map_err(|wrong| Error::config(format!("{shown:?}: {wrong}")))?;
+                let on_runtime =
+                    query.own("on_runtime").map(|given| switch(given, &format!("{shown:?}: on_runtime")));
+                Place::Redis(address.on_runtime(on_runtime.transpose()?.unwrap_or(false)))
             }
             known => return Err(not_here(known, shown)),
         };
@@ -252,6 +262,7 @@ mod tests {
             ("ftp://host", "unknown scheme \"ftp\""),
             ("mysql://host", "feature \"mysql\""),
             ("redis+cluster://host", "later version"),
+            ("memory://?on_runtime=yes", "unknown setting \"on_runtime\""),
             ("sqlite:///x.db", "feature \"sqlite\""),
             ("file://relative/dir", "absolute path"),
             ("file:///", "absolute path"),
@@ -301,6 +312,8 @@ mod tests {
         let parsed = Url::parse("redis://host");
         if cfg!(feature = "redis") {
             assert!(parsed.is_ok(), "{parsed:?}");
+            let error = Url::parse("redis://host?on_runtime=perhaps").unwrap_err().to_string();
+            assert!(error.contains("on_runtime: \"perhaps\" is neither yes nor no"), "{error}");
         } else {
             let error = parsed.unwrap_err().to_string();
             assert!(error.contains("feature \"redis\" of the crate lock"), "{error}");

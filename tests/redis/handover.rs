@@ -8,9 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lock::{Guard, Lock};
+use lock::{Guard, Lock, Locker};
 
-use crate::scene::{FREED, LONG, SIDES, Scene, acquire, eventually, ms, release, running_since};
+use crate::scene::{FREED, LONG, SIDES, Scene, acquire, client, eventually, ms, release, running_since};
 
 /// A guard, and one who waits for it in the same process, both of whom the server knew of when it granted.
 ///
@@ -118,10 +118,25 @@ fn a_lease_left_to_a_future_that_nobody_polls_goes_to_who_waits_elsewhere() {
     });
 }
 
+/// A client whose async callers have a connection on their own runtime.
+fn on_runtime(scene: &Scene) -> Locker {
+    client(&(scene.server.url() + "?on_runtime=yes"), &scene.settings)
+}
+
+#[test]
+fn a_call_on_a_runtime_without_input_and_output_needs_none() {
+    let scene = Scene::new(LONG);
+    let lock = scene.far().lock("k");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for _ in 0..5 {
+        runtime.block_on(async { lock.acquire_async().await.unwrap().release_async().await.unwrap() });
+    }
+}
+
 #[test]
 fn a_call_whose_runtime_is_not_driven_goes_on_by_the_background_thread() {
     let scene = Scene::new(LONG);
-    let lock = scene.far().lock("k");
+    let lock = on_runtime(&scene).lock("k");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let pair = async |lock: &Lock| lock.acquire_async().await.unwrap().release_async().await.unwrap();
     // Until the runtime has a connection of its own.
@@ -141,7 +156,7 @@ fn a_call_whose_runtime_is_not_driven_goes_on_by_the_background_thread() {
 #[test]
 fn a_lock_outlives_the_runtime_it_was_acquired_on() {
     let scene = Scene::new(ms(1500));
-    let lock = scene.far().lock("k");
+    let lock = on_runtime(&scene).lock("k");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let guard = runtime.block_on(async {
         // Until the runtime has a connection of its own.

@@ -26,7 +26,7 @@ struct Tokio(Option<Runtime>);
 
 impl Tokio {
     fn new(builder: &mut Builder) -> Self {
-        Self(Some(builder.enable_time().build().unwrap()))
+        Self(Some(builder.enable_all().build().unwrap()))
     }
 }
 

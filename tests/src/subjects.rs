@@ -20,7 +20,8 @@ pub fn subjects() -> Vec<Subject> {
     vec![
         memory(),
         file(),
-        redis(),
+        redis("redis", ""),
+        redis("redis-on-runtime", "?on_runtime=yes"),
         leases("leases", Leases::new()),
         leases("leases-notifying", Leases::new().notifying()),
     ]
@@ -57,16 +58,19 @@ pub fn file() -> Subject {
 }
 
 /// `redis://`, on a server that lasts as long as any subject of this process.
-pub fn redis() -> Subject {
+pub fn redis(name: &str, query: &'static str) -> Subject {
     static SERVER: Mutex<Weak<RedisServer>> = Mutex::new(Weak::new());
     let mut started = SERVER.lock().unwrap();
     let server = started.upgrade().unwrap_or_else(|| Arc::new(RedisServer::start()));
     *started = Arc::downgrade(&server);
-    let url = server.url();
+    let url = server.url() + query;
     let capabilities = Redis::open(&url).unwrap().capabilities();
-    Subject::new("redis", capabilities, move |settings| {
+    let of = url.clone();
+    Subject::new(name, capabilities, move |settings| {
+        // For as long as the subject lasts.
+        let _ = &server;
         // Not by its URL: lockers of one process on one URL are one client.
-        Locker::with_backend_and(Redis::open(&server.url())?, settings)
+        Locker::with_backend_and(Redis::open(&of)?, settings)
     })
     .helper(move || holder(&url))
 }

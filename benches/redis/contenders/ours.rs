@@ -10,7 +10,16 @@ use crate::contender::{Answer, Blocking, Contender, Section};
 struct Ours(Locker);
 
 pub(crate) async fn connect(url: String) -> Result<Arc<dyn Contender>> {
-    let locker = Locker::open(&prefixed(&url))?;
+    opened(&prefixed(&url)).await
+}
+
+/// With a connection on the caller's runtime.
+pub(crate) async fn on_runtime(url: String) -> Result<Arc<dyn Contender>> {
+    opened(&(prefixed(&url) + "&on_runtime=yes")).await
+}
+
+async fn opened(url: &str) -> Result<Arc<dyn Contender>> {
+    let locker = Locker::open(url)?;
     locker.ping_async().await?;
     Ok(Arc::new(Ours(locker)))
 }

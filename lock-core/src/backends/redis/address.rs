@@ -20,6 +20,8 @@ pub(crate) struct Address {
     user: Option<String>,
     password: Option<String>,
     database: i64,
+    /// Async callers get a connection on their own tokio runtime.
+    pub(super) on_runtime: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +59,12 @@ impl Address {
                 "the database is not a number; accepted are 0, 1 and so on, as in redis://host/0".to_owned()
             })?,
         };
-        Ok(Self { endpoint, user: given(user), password: given(password), database })
+        Ok(Self { endpoint, user: given(user), password: given(password), database, on_runtime: false })
+    }
+
+    /// Whether async callers get a connection on their own tokio runtime, which then needs input and output, and timers.
+    pub(crate) fn on_runtime(self, on_runtime: bool) -> Self {
+        Self { on_runtime, ..self }
     }
 
     /// How to connect to it, speaking `protocol`.
@@ -93,7 +100,7 @@ impl Address {
 
     /// What tells it from every other, secrets included: never to be shown.
     pub(super) fn identity(&self) -> String {
-        format!("{:?}", (&self.endpoint, &self.user, &self.password, self.database))
+        format!("{:?}", (&self.endpoint, &self.user, &self.password, self.database, self.on_runtime))
     }
 }
 

@@ -1,5 +1,8 @@
 //! Connections on the runtimes of async callers: a call on one of them costs no hop through the background thread.
 //!
+//! Only with `on_runtime=yes`: whether a runtime has input and output, and timers, cannot be asked, and one without says
+//! it by a panic. That would be caught here, but not before whatever the program does about panics.
+//!
 //! What may interleave: a runtime may end at any moment, and its connection with it. Nothing depends on these: who finds
 //! none, or one that breaks, goes through the background thread. A connection goes with the task that made it, which
 //! its runtime drops when it ends.
@@ -60,8 +63,7 @@ impl Locals {
 
     /// The connection on the caller's runtime. Where there is none yet it is made, for the next call.
     pub(super) fn get(self: &Arc<Self>, process: u32) -> Option<(Place, MultiplexedConnection)> {
-        // A runtime without input and output is told by a panic, which must not end the process.
-        if cfg!(panic = "abort") || background::is_current() {
+        if background::is_current() {
             return None;
         }
         let handle = Handle::try_current().ok()?;

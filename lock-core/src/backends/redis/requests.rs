@@ -71,9 +71,9 @@ impl Link {
         }))
     }
 
-    /// The connection on the runtime of an async caller, where there is one.
+    /// The connection on the runtime of an async caller, where there is to be one.
     pub(super) fn here(&self, up: &Up) -> Option<(Place, MultiplexedConnection)> {
-        self.locals.get(up.process)
+        if self.address.on_runtime { self.locals.get(up.process) } else { None }
     }
 
     /// Runs a script on it.
