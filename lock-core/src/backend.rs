@@ -313,6 +313,10 @@ impl Fault {
         Self { kind: Kind::Unsupported(reason.to_string()) }
     }
 
+    pub(crate) const fn is_retryable(&self) -> bool {
+        matches!(self.kind, Kind::Failed { retryable: true, .. })
+    }
+
     /// Whether the operation may have had its effect.
     pub const fn may_have_executed(&self) -> bool {
         matches!(self.kind, Kind::Failed { executed: true, .. })

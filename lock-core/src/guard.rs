@@ -35,7 +35,7 @@ use crate::{
 /// ```
 ///
 /// # Dropping
-/// A guard that was acquired by a blocking call waits until its release is done, 5 s at most. One acquired in async
+/// A guard that was acquired by a blocking call waits until its release is done, 6 s at most. One acquired in async
 /// code hands its release to the background thread and never blocks. Neither panics, and a release that fails is
 /// reported as a `tracing` event; the lease then ends by its ttl. With
 /// [`release_on_drop(false)`](crate::Lock::release_on_drop) the lock is left to end by its ttl.

@@ -35,6 +35,9 @@ pub(crate) const CALL_LIMIT: Duration = Duration::from_secs(5);
 /// The longest that a call may take in its caller's thread or runtime, before the background thread does it.
 pub(crate) const SHORT_LIMIT: Duration = Duration::from_secs(1);
 
+/// How long to follow what is on its way on a runtime whose caller has gone: nobody may drive it any more.
+pub(crate) const ABANDONED: Duration = Duration::from_millis(50);
+
 /// Where locks are kept, and how: the place to get a [`Lock`] from.
 ///
 /// ```

@@ -219,10 +219,23 @@ impl fmt::Debug for Redacted<'_> {
             // The `?` is the password's, or the `@` is the query's: nobody knows which.
             Some((secret, _)) if secret.contains('?') => "***".to_owned(),
             Some((_, host)) => format!("***@{}", before_query(host)),
-            None => before_query(rest),
+            None if is_plain(&scheme, rest) => before_query(rest),
+            None => "***".to_owned(),
         };
         fmt::Debug::fmt(&excerpt(&format!("{scheme}{rest}")), f)
     }
+}
+
+/// What stands before the path is a host, with a port or without, and no user whose `@` was forgotten or written as `%40`.
+fn is_plain(scheme: &str, rest: &str) -> bool {
+    if ["", "memory://", "file://", "sqlite://"].contains(&&*scheme.to_ascii_lowercase()) {
+        return true;
+    }
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let after_host = authority.rsplit(']').next().unwrap_or_default();
+    let port = after_host.split_once(':').map_or("", |(_, port)| port);
+    let known = |c: char| c.is_alphanumeric() || ".-_,[]:".contains(c);
+    authority.chars().all(known) && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -298,6 +311,11 @@ mod tests {
             "memory://x?color=secret%ff",
             "memory://u:secret%ff@x",
             "file:///x?secret@host",
+            "redis://user:secret%40host:9/0",
+            "redis://:secret%40host/0",
+            "redis://user:secret#host",
+            "redis://user:secret",
+            "mysql://user:secret/db",
         ] {
             let shown = match Url::parse(text) {
                 Ok(url) => format!("{url:?}"),
@@ -330,6 +348,9 @@ mod tests {
             ("redis://host?password=hun@ter2", "redis://***"),
             ("user:hunter2@host", "***@host"),
             ("user:hun://ter2@host", "***@host"),
+            ("redis://host:7000/0?prefix=a", "redis://host:7000/0"),
+            ("redis://[::1]:7000", "redis://[::1]:7000"),
+            ("redis+unix:///run/redis.sock", "redis+unix:///run/redis.sock"),
         ] {
             assert_eq!(format!("{:?}", Redacted(text)), format!("{shown:?}"), "{text}");
         }

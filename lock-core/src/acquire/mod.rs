@@ -37,6 +37,10 @@ use crate::{
     wait::Patience,
 };
 
+/// How often an adoption that fails is tried, and the pause in between.
+const ADOPTIONS: u32 = 3;
+const ADOPTION_PAUSE: std::time::Duration = std::time::Duration::from_millis(25);
+
 /// Who acquires, which decides how its guard may release when it is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Caller {
@@ -106,16 +110,22 @@ async fn acquire(
         Some(Ok(None)) | None => {}
     }
     let (mut answer, result) = oneshot::channel();
-    background::spawn(async move {
+    let searching = background::spawn(async move {
         let found = race(search.run(), answer.closed()).await;
         // First, for the next call of this process not to be refused because of this one.
-        drop(search);
+        let clean_up = search.clean_up();
         if let Either::First(found) = found {
             // A guard that nobody takes any more releases itself when it is dropped here.
             drop(answer.send(found));
         }
+        if let Some(clean_up) = clean_up {
+            clean_up.await;
+        }
     })?;
-    result.await.unwrap_or_else(|_| {
+    let unfinished = Unfinished(Some(searching));
+    let result = result.await;
+    unfinished.finished();
+    result.unwrap_or_else(|_| {
         Err(Error::Backend {
             key: target.key().clone(),
             operation: "acquire",
@@ -123,6 +133,26 @@ async fn acquire(
             retryable: false,
         })
     })
+}
+
+/// A search that somebody waits for; dropped before its end, the end of the process waits for its clean-up.
+struct Unfinished(Option<JoinHandle<()>>);
+
+impl Unfinished {
+    fn finished(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let Some(searching) = self.0.take() else { return };
+        // Its own receiver is dropped after this, which ends it.
+        let followed = background::spawn_before_exit(async move { drop(searching.await) });
+        if let Err(error) = followed {
+            tracing::warn!(%error, "no background thread to clean up after an acquire");
+        }
+    }
 }
 
 /// What can be refused before anything is asked of anybody.
@@ -272,8 +302,14 @@ pub(crate) async fn adopt(
     let request = Request::exclusive(key(), owner, options.ttl);
     let (backend, options, target) = (Arc::clone(backend), options.clone(), Arc::clone(target));
     let job = background::spawn(async move {
-        let sent = Moment::now();
-        let answer = limited(CALL_LIMIT, backend.adopt(&request)).await;
+        let (mut sent, mut tries) = (Moment::now(), 1);
+        let mut answer = limited(CALL_LIMIT, backend.adopt(&request)).await;
+        // It is idempotent by owner: a connection that just broke is no reason to fail.
+        while tries < ADOPTIONS && answer.as_ref().is_err_and(Fault::is_retryable) {
+            tokio::time::sleep(ADOPTION_PAUSE * tries).await;
+            (sent, tries) = (Moment::now(), tries + 1);
+            answer = limited(CALL_LIMIT, backend.adopt(&request)).await;
+        }
         match answer.map_err(|fault| fault.into_error(target.key(), "adopt"))? {
             // It passed by the queue: those who wait there wait for this very lease. A guard that nobody takes any
             // more releases itself.

@@ -19,7 +19,7 @@ use crate::{
     hold::{Kept, give_back, give_back_again},
     lease::{Holder, Lease},
     lock::Options,
-    locker::{CALL_LIMIT, SHORT_LIMIT, limited, limited_anywhere},
+    locker::{ABANDONED, CALL_LIMIT, SHORT_LIMIT, limited, limited_anywhere},
     race::{Either, race},
     wait::{Patience, after_expiry, jitter},
 };
@@ -36,6 +36,9 @@ const HAND_OVERS: u32 = 16;
 
 /// How often a first request whose answer was lost is asked again; it is idempotent by owner.
 const FAULTS_FORGIVEN: u32 = 2;
+
+/// How long to pause between tries at least: a server that is restarted needs longer than some look for a lock.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(25);
 
 /// How long to pause between tries at most, in quarters of the interval of retries.
 const LONGEST_PAUSE: u32 = 8;
@@ -266,7 +269,8 @@ impl Search {
             if !error.is_retryable() || late || !forgiven {
                 return Err(error);
             }
-            let pause = self.options.retry.jittered() / 4 * self.faults.min(LONGEST_PAUSE);
+            let pause =
+                (self.options.retry.jittered() / 4).max(SHORTEST_PAUSE) * self.faults.min(LONGEST_PAUSE);
             let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             tokio::time::sleep(left.map_or(pause, |left| left.min(pause))).await;
         }
@@ -404,26 +408,30 @@ impl Search {
     }
 }
 
-impl Drop for Search {
-    fn drop(&mut self) {
-        let Some(turn) = self.turn.take() else { return };
+impl Search {
+    /// What is left to do if there is no guard; `None` if nothing is. It has the turn until it is done: whoever comes next
+    /// must not be refused because of us.
+    pub(super) fn clean_up(&mut self) -> Option<impl Future<Output = ()> + Send + 'static> {
+        let turn = self.turn.take()?;
         let (asked, here, doubtful) = (self.asked.take(), self.here.take(), mem::take(&mut self.doubtful));
         let giving_back = self.giving_back.take();
         let watched = self.waits.watched || self.waits.in_line;
         if asked.is_none() && here.is_none() && giving_back.is_none() && !watched && !doubtful {
-            return;
+            return None;
         }
         let (backend, request) = (Arc::clone(&self.backend), self.request.clone());
         let own_owner = self.is_own_owner();
-        let cleaned = background::spawn(async move {
-            // Held until all is cleaned up: whoever comes next must not be refused because of us.
+        Some(async move {
             let _turn = turn;
             if let Some(giving_back) = giving_back {
                 drop(giving_back.await);
             }
             let answer = match (asked, here) {
                 (Some(asked), _) => asked.await.ok().map(|(answer, _)| answer),
-                (None, Some(here)) => Some(limited(CALL_LIMIT, here).await),
+                // A chosen owner is not released again later, so that this is the only chance.
+                (None, Some(here)) => {
+                    Some(limited(if own_owner { ABANDONED } else { CALL_LIMIT }, here).await)
+                }
                 (None, None) => None,
             };
             if watched {
@@ -437,8 +445,14 @@ impl Drop for Search {
             if doubtful && own_owner {
                 give_back_again(&backend, &lease);
             }
-        });
-        if let Err(error) = cleaned {
+        })
+    }
+}
+
+impl Drop for Search {
+    fn drop(&mut self) {
+        let Some(job) = self.clean_up() else { return };
+        if let Err(error) = background::spawn_before_exit(job) {
             tracing::warn!(key = %self.request.key, %error, "could not clean up after an acquire");
         }
     }

@@ -19,7 +19,7 @@ use crate::{
     clock::Moment,
     error::Result,
     lease::{Lease, Ttl},
-    locker::{CALL_LIMIT, SHORT_LIMIT, limited, limited_anywhere},
+    locker::{ABANDONED, CALL_LIMIT, SHORT_LIMIT, limited, limited_anywhere},
     park,
 };
 
@@ -200,7 +200,7 @@ impl<F: Future<Output = Result<bool, Fault>> + Send + 'static> Drop for OnTheWay
         let here = std::mem::replace(&mut self.here, nothing);
         let done = background::spawn_before_exit(async move {
             // What was sent is not to arrive after what comes next.
-            drop(limited(SHORT_LIMIT, here).await);
+            drop(limited(ABANDONED, here).await);
             job.await
         });
         if let Err(error) = done {

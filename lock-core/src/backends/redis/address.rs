@@ -81,7 +81,8 @@ impl Address {
             .set_db(self.database)
             .set_lib_name("lock", env!("CARGO_PKG_VERSION"));
         if let Some(user) = &self.user {
-            settings = settings.set_username(user);
+            // Without a password, the client would not even say who it is.
+            settings = settings.set_username(user).set_password("");
         }
         if let Some(password) = &self.password {
             settings = settings.set_password(password);
@@ -112,13 +113,13 @@ fn host_and_port(authority: &str) -> Result<(String, u16), String> {
                 rest.split_once(']').ok_or_else(|| format!("a \"]\" is missing; {ACCEPTED}"))?;
             (host, after.strip_prefix(':').or_else(|| after.is_empty().then_some("")))
         }
-        None => match authority.rsplit_once(':') {
+        None => match authority.split_once(':') {
             Some((host, port)) => (host, Some(port)),
             None => (authority, Some("")),
         },
     };
     let host = decoded(host, "the host")?;
-    if host.is_empty() || host.contains(|c: char| c.is_control() || c.is_whitespace() || c == ',') {
+    if host.is_empty() || host.contains(|c: char| c.is_control() || c.is_whitespace() || ",@#".contains(c)) {
         return Err(format!("it names no single host; {ACCEPTED}"));
     }
     let port = match port {
@@ -206,6 +207,10 @@ mod tests {
             ("redis", "host:70000", "the port"),
             ("redis", "[::1", "\"]\" is missing"),
             ("redis", "[::1]x", "the port"),
+            ("redis", "::1", "no single host"),
+            ("redis", "user:secret%40host:9", "the port"),
+            ("redis", "secret%40host", "no single host"),
+            ("redis", "secret#host", "no single host"),
             ("redis", "host/first", "the database"),
             ("redis", "host/-1", "the database"),
             ("redis", "u:secret%ff@host", "the password does not decode"),

@@ -37,6 +37,7 @@ pub(super) fn of_a_connection(error: &RedisError, address: &Address) -> Fault {
         }
         ErrorKind::Server(ServerErrorKind::NoPerm) => fault.permanent(),
         ErrorKind::Extension if matches!(error.code(), Some("WRONGPASS" | "NOAUTH")) => fault.permanent(),
+        _ if error.to_string().contains("DB index is out of range") => fault.permanent(),
         _ => fault,
     }
 }

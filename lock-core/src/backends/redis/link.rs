@@ -49,6 +49,13 @@ pub(super) struct Link {
     pub(super) noted: AtomicBool,
 }
 
+impl Drop for Link {
+    fn drop(&mut self) {
+        // Whoever attends to the connection closes it at once, and not at the next heartbeat.
+        self.suspected.notify_one();
+    }
+}
+
 #[derive(Default)]
 struct State {
     process: u32,

@@ -41,6 +41,12 @@ struct Runtimes {
     last: u64,
 }
 
+impl Runtimes {
+    fn of(&mut self, place: Place) -> Option<&mut Local> {
+        self.local.get_mut(&place.runtime).filter(|local| local.number == place.number)
+    }
+}
+
 /// Which of them it was.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
@@ -53,7 +59,8 @@ struct Local {
     number: u64,
     /// `None`: it is being made, or cannot be made here.
     connection: Option<MultiplexedConnection>,
-    task: AbortHandle,
+    /// `None` while it is being begun, and for a runtime that cannot have one: a handle would keep its memory.
+    task: Option<AbortHandle>,
 }
 
 impl Locals {
@@ -80,15 +87,20 @@ impl Locals {
         }
         runtimes.last += 1;
         let place = Place { runtime, number: runtimes.last };
-        let task = handle.spawn(keep(Arc::downgrade(self), self.client.clone(), place)).abort_handle();
-        runtimes.local.insert(runtime, Local { process, number: place.number, connection: None, task });
+        runtimes.local.insert(runtime, Local { process, number: place.number, connection: None, task: None });
+        drop(runtimes);
+        // Made here, so that it forgets the runtime also if that ends before it begins: at once, if it has ended already.
+        let end = End { locals: Arc::downgrade(self), place };
+        let task = handle.spawn(keep(end, self.client.clone()));
+        match sync::lock(&self.runtimes).of(place) {
+            Some(local) => local.task = Some(task.abort_handle()),
+            None => task.abort(),
+        }
         None
     }
 
     fn connected(&self, place: Place, connection: MultiplexedConnection) {
-        let mut runtimes = sync::lock(&self.runtimes);
-        let local = runtimes.local.get_mut(&place.runtime).filter(|local| local.number == place.number);
-        if let Some(local) = local {
+        if let Some(local) = sync::lock(&self.runtimes).of(place) {
             local.connection = Some(connection);
         }
     }
@@ -96,7 +108,7 @@ impl Locals {
     /// It is of no use any more; the next call makes another.
     pub(super) fn remove(&self, place: Place) {
         let mut runtimes = sync::lock(&self.runtimes);
-        let known = runtimes.local.get(&place.runtime).is_some_and(|local| local.number == place.number);
+        let known = runtimes.of(place).is_some();
         let removed = known.then(|| runtimes.local.remove(&place.runtime));
         drop(runtimes);
         drop(removed);
@@ -110,13 +122,14 @@ impl Locals {
 
 impl Drop for Local {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
     }
 }
 
 /// Makes the connection of a runtime, and forgets it with the runtime.
-async fn keep(locals: Weak<Locals>, client: Client, place: Place) {
-    let end = End { locals, place };
+async fn keep(end: End, client: Client) {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(CONNECTING))
         .set_response_timeout(None)
@@ -124,7 +137,7 @@ async fn keep(locals: Weak<Locals>, client: Client, place: Place) {
     match client.get_multiplexed_async_connection_with_config(&config).await {
         Ok(connection) => {
             let Some(locals) = end.locals.upgrade() else { return };
-            locals.connected(place, connection);
+            locals.connected(end.place, connection);
             drop(locals);
             std::future::pending::<()>().await;
         }
@@ -143,11 +156,13 @@ struct End {
 
 impl Drop for End {
     fn drop(&mut self) {
-        // A runtime that cannot have one is remembered as such: it would panic each time.
+        let Some(locals) = self.locals.upgrade() else { return };
         if std::thread::panicking() {
-            return;
-        }
-        if let Some(locals) = self.locals.upgrade() {
+            // A runtime that cannot have one is remembered as such: it would panic each time.
+            if let Some(local) = sync::lock(&locals.runtimes).of(self.place) {
+                local.task = None;
+            }
+        } else {
             locals.remove(self.place);
         }
     }

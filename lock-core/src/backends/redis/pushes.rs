@@ -35,6 +35,7 @@ pub(super) async fn attend(link: Weak<Link>, up: Up, mut pushes: mpsc::Unbounded
                 let Some(link) = link.upgrade() else { return };
                 return link.down(number);
             }
+            Either::Second(_) if link.strong_count() == 0 => return,
             Either::Second(_) => {
                 let mut connection = up.connection.clone();
                 let command = redis::cmd("PING");
