@@ -133,7 +133,8 @@ impl Lock {
 
     /// Waits for the lock as it is set up, on any executor.
     ///
-    /// Dropping the future at any point leaves nothing held.
+    /// Dropping the future at any point leaves nothing held. One that is kept without being polled, beside other branches
+    /// of a `select!`, may be granted the lock meanwhile, and then holds it until it is polled or dropped.
     ///
     /// # Errors
     /// As [`acquire`](Self::acquire).
