@@ -165,3 +165,68 @@ impl fmt::Debug for Call {
         f.debug_struct("Call").finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use std::{
+        sync::{
+            atomic::{AtomicU32, Ordering},
+            mpsc,
+        },
+        time::Instant,
+    };
+
+    use super::*;
+    use crate::{background, park};
+
+    const SOON: Duration = Duration::from_millis(20);
+
+    #[test]
+    fn an_alarm_needs_no_executor_with_timers() {
+        let begun = Instant::now();
+        park::block_on(background::schedule().unwrap().alarm(SOON));
+        assert!(begun.elapsed() >= SOON);
+    }
+
+    #[test]
+    fn what_is_due_earlier_is_called_earlier_and_what_was_dropped_never() {
+        let (send, called) = mpsc::channel();
+        let schedule = background::schedule().unwrap();
+        let call = |after: u32| {
+            let send = send.clone();
+            schedule.call(SOON * after, move || send.send(after).unwrap())
+        };
+        let calls: Vec<_> = [5, 1, 3].map(call).into_iter().collect();
+        drop(call(2));
+        let order: Vec<_> = (0..3).map(|_| called.recv_timeout(Duration::from_secs(20)).unwrap()).collect();
+        assert_eq!(order, [1, 3, 5]);
+        drop(calls);
+    }
+
+    #[test]
+    fn what_is_due_after_a_planned_look_wakes_nobody() {
+        let schedule = Arc::new(Schedule::new());
+        let wakes = Arc::new(AtomicU32::new(0));
+        let counted = {
+            let (schedule, wakes) = (Arc::clone(&schedule), Arc::clone(&wakes));
+            background::spawn(async move {
+                loop {
+                    schedule.earlier.notified().await;
+                    wakes.fetch_add(1, Ordering::SeqCst);
+                }
+            })
+        };
+        let hour = Duration::from_hours(1);
+        let planned = schedule.call(hour, || {});
+        drop(planned);
+        (0..100).for_each(|_| drop(schedule.call(hour * 2, || {})));
+        drop(schedule.call(hour / 2, || {}));
+        // In the order of the background thread, after all that it was woken for.
+        while wakes.load(Ordering::SeqCst) == 0 {
+            park::block_on(background::spawn(async {}).unwrap()).unwrap();
+        }
+        park::block_on(background::spawn(async {}).unwrap()).unwrap();
+        assert!(wakes.load(Ordering::SeqCst) <= 2, "{wakes:?}");
+        counted.unwrap().abort();
+    }
+}

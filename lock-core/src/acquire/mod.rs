@@ -5,7 +5,9 @@
 //! whose drop gives it back, and everything that was sent to a backend is followed to its end by [`search`] on the
 //! background thread, whoever still waits for it.
 
+mod clean_up;
 mod search;
+mod shortcuts;
 
 use std::{
     any::Any,

@@ -3,7 +3,6 @@
 use std::{
     mem,
     sync::Arc,
-    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
@@ -16,10 +15,10 @@ use crate::{
     clock::Moment,
     error::{Error, Result},
     guard::Guard,
-    hold::{Kept, give_back, give_back_again},
+    hold::Kept,
     lease::{Holder, Lease},
     lock::Options,
-    locker::{ABANDONED, CALL_LIMIT, SHORT_LIMIT, limited, limited_anywhere},
+    locker::{CALL_LIMIT, limited},
     race::{Either, race},
     wait::{Patience, after_expiry, jitter},
 };
@@ -43,45 +42,45 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(25);
 /// How long to pause between tries at most, in quarters of the interval of retries.
 const LONGEST_PAUSE: u32 = 8;
 
-type Asked = JoinHandle<(Result<Attempt, Fault>, Moment)>;
+pub(super) type Asked = JoinHandle<(Result<Attempt, Fault>, Moment)>;
 
 /// One request on its way through the backend. Dropped without a guard, it leaves nothing behind.
 pub(super) struct Search {
-    backend: Arc<dyn Backend>,
-    request: Request,
+    pub(super) backend: Arc<dyn Backend>,
+    pub(super) request: Request,
     /// Gone once it is a guard's.
-    turn: Option<Taken>,
-    options: Options,
-    deadline: Option<Instant>,
-    caller: Caller,
+    pub(super) turn: Option<Taken>,
+    pub(super) options: Options,
+    pub(super) deadline: Option<Instant>,
+    pub(super) caller: Caller,
     /// An attempt whose answer is still to come.
-    asked: Option<Asked>,
+    pub(super) asked: Option<Asked>,
     /// The same, on the caller's runtime.
-    here: Option<Answer<'static, Attempt>>,
+    pub(super) here: Option<Answer<'static, Attempt>>,
     /// An attempt whose answer will not come any more.
-    doubtful: bool,
+    pub(super) doubtful: bool,
     /// What has to be given back before anything is asked for.
-    giving_back: Option<JoinHandle<()>>,
-    waits: Waits,
-    faults: u32,
+    pub(super) giving_back: Option<JoinHandle<()>>,
+    pub(super) waits: Waits,
+    pub(super) faults: u32,
     /// Since when a store that has answered before does not.
-    trouble_since: Option<Instant>,
-    holder: Option<Box<Holder>>,
-    free_in: Option<Duration>,
+    pub(super) trouble_since: Option<Instant>,
+    pub(super) holder: Option<Box<Holder>>,
+    pub(super) free_in: Option<Duration>,
 }
 
 /// What was done to wait.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an independent fact")]
-struct Waits {
+pub(super) struct Waits {
     /// The store has answered.
-    answered: bool,
+    pub(super) answered: bool,
     /// The backend was asked for announcements.
-    watched: bool,
+    pub(super) watched: bool,
     /// The backend may have put the request in line.
-    in_line: bool,
+    pub(super) in_line: bool,
     /// It has just been refused, and put in line: no need to ask before the first wait.
-    looked: bool,
+    pub(super) looked: bool,
 }
 
 impl Search {
@@ -117,75 +116,10 @@ impl Search {
         Error::Locked { key: self.request.key.clone(), holder: self.holder.take() }
     }
 
-    /// One attempt at an immediate backend, in the caller's thread. `None`: it was not immediate after all.
-    pub(super) fn look_here(&mut self) -> Option<Result<Option<Guard>>> {
-        let sent = Moment::now();
-        let mut asking = self.backend.try_acquire(&self.request);
-        let answer = asking.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        drop(asking);
-        match answer {
-            Poll::Ready(Ok(attempt)) => Some(self.judge(attempt, sent)),
-            Poll::Ready(Err(fault)) => Some(Err(self.failed(fault))),
-            Poll::Pending => {
-                self.doubtful = true;
-                None
-            }
-        }
-    }
-
-    /// One attempt on the runtime of an async caller. `None`: it is for the background thread.
-    pub(super) async fn look_on_the_way(&mut self) -> Option<Result<Option<Guard>>> {
-        let mut request = self.request.clone();
-        request.reserve = self.reserve();
-        let sent = Moment::now();
-        let asking = self.backend.try_acquire_here(&request)?;
-        self.waits.in_line |= request.give_way && self.backend.capabilities().queues;
-        let limit = self.limit().min(self.call_limit()).min(SHORT_LIMIT);
-        // Kept here, for whoever cleans up if the caller goes away meanwhile.
-        let asking = self.here.insert(asking);
-        let answer = limited_anywhere(limit, asking).await;
-        self.here = None;
-        self.looked(answer, sent, limit)
-    }
-
-    /// What came of an attempt outside of the background thread.
-    fn looked(
-        &mut self,
-        answer: Result<Attempt, Fault>,
-        sent: Moment,
-        limit: Duration,
-    ) -> Option<Result<Option<Guard>>> {
-        match answer {
-            Ok(attempt) => {
-                self.waits.looked = self.waits.in_line;
-                Some(self.judge(attempt, sent))
-            }
-            Err(fault) => {
-                let error = self.failed(fault);
-                let slow = sent.until_now() > limit / 2;
-                let over = self.is_late() || slow && self.options.patience == Patience::None;
-                // The background thread asks again: the connection may just have been an old one.
-                if error.is_retryable() && !over { None } else { Some(Err(error)) }
-            }
-        }
-    }
-
     /// A lease that this call has no use for is given back before it asks.
     pub(super) fn give_back_first(&mut self, unfit: Option<Kept>) -> Result<()> {
         self.giving_back = unfit.map(Kept::give_back).transpose()?;
         Ok(())
-    }
-
-    /// One attempt in the thread of a blocking caller. `None`: it is for the background thread.
-    pub(super) fn look_blocking(&mut self) -> Option<Result<Option<Guard>>> {
-        let mut request = self.request.clone();
-        request.reserve = self.reserve();
-        let queues = self.backend.capabilities().queues;
-        let sent = Moment::now();
-        let limit = self.limit().min(self.call_limit()).min(SHORT_LIMIT);
-        let answer = self.backend.try_acquire_blocking(&request, limit)?;
-        self.waits.in_line |= request.give_way && queues;
-        self.looked(answer, sent, limit)
     }
 
     /// Attempts until one is granted or the time to wait has passed. Runs on the background thread.
@@ -277,39 +211,39 @@ impl Search {
     }
 
     /// A token for each who waits here for this turn to end: they are handed the lease without asking for it.
-    fn reserve(&self) -> u32 {
+    pub(super) fn reserve(&self) -> u32 {
         let Some(turn) = &self.turn else { return 1 };
         let waiting = u32::try_from(turn.waiting()).unwrap_or(u32::MAX);
         1 + waiting.min(HAND_OVERS)
     }
 
     /// How long an attempt may take: afterwards, there is not enough left of what it may have been granted.
-    fn call_limit(&self) -> Duration {
+    pub(super) fn call_limit(&self) -> Duration {
         CALL_LIMIT.min(self.request.ttl.get() * 2 / 3)
     }
 
     /// How long a call may take beside the attempts, whose wait is one budget with theirs.
-    fn limit(&self) -> Duration {
+    pub(super) fn limit(&self) -> Duration {
         let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         left.map_or(CALL_LIMIT, |left| CALL_LIMIT.min(left + LAST_ANSWER))
     }
 
     /// Whether nobody can acquire under this owner once more, so that a late release does not meet the next hold.
-    const fn is_own_owner(&self) -> bool {
+    pub(super) const fn is_own_owner(&self) -> bool {
         self.options.owner.is_none()
     }
 
-    fn is_late(&self) -> bool {
+    pub(super) fn is_late(&self) -> bool {
         self.options.patience != Patience::None && self.deadline.is_some_and(|at| Instant::now() >= at)
     }
 
-    fn failed(&mut self, fault: Fault) -> Error {
+    pub(super) fn failed(&mut self, fault: Fault) -> Error {
         self.faults += 1;
         self.doubtful |= fault.may_have_executed();
         fault.into_error(&self.request.key, "acquire")
     }
 
-    fn judge(&mut self, attempt: Attempt, sent: Moment) -> Result<Option<Guard>> {
+    pub(super) fn judge(&mut self, attempt: Attempt, sent: Moment) -> Result<Option<Guard>> {
         match attempt {
             Attempt::Granted(lease) => self.granted(lease, sent),
             Attempt::Held { holder, free_in } => {
@@ -404,56 +338,6 @@ impl Search {
             Ok(true) => self.granted(lease, sent),
             Ok(false) => Ok(None),
             Err(fault) => Err(self.failed(fault.maybe_executed())),
-        }
-    }
-}
-
-impl Search {
-    /// What is left to do if there is no guard; `None` if nothing is. It has the turn until it is done: whoever comes next
-    /// must not be refused because of us.
-    pub(super) fn clean_up(&mut self) -> Option<impl Future<Output = ()> + Send + 'static> {
-        let turn = self.turn.take()?;
-        let (asked, here, doubtful) = (self.asked.take(), self.here.take(), mem::take(&mut self.doubtful));
-        let giving_back = self.giving_back.take();
-        let watched = self.waits.watched || self.waits.in_line;
-        if asked.is_none() && here.is_none() && giving_back.is_none() && !watched && !doubtful {
-            return None;
-        }
-        let (backend, request) = (Arc::clone(&self.backend), self.request.clone());
-        let own_owner = self.is_own_owner();
-        Some(async move {
-            let _turn = turn;
-            if let Some(giving_back) = giving_back {
-                drop(giving_back.await);
-            }
-            let answer = match (asked, here) {
-                (Some(asked), _) => asked.await.ok().map(|(answer, _)| answer),
-                // A chosen owner is not released again later, so that this is the only chance.
-                (None, Some(here)) => {
-                    Some(limited(if own_owner { ABANDONED } else { CALL_LIMIT }, here).await)
-                }
-                (None, None) => None,
-            };
-            if watched {
-                let _ = limited(CALL_LIMIT, backend.give_up(&request)).await;
-            }
-            let doubtful = doubtful || matches!(&answer, Some(Err(fault)) if fault.may_have_executed());
-            let lease = Lease::new(request.key, request.owner, 0, request.ttl);
-            if doubtful || matches!(answer, Some(Ok(Attempt::Granted(_)))) {
-                let _ = give_back(&*backend, &lease).await;
-            }
-            if doubtful && own_owner {
-                give_back_again(&backend, &lease);
-            }
-        })
-    }
-}
-
-impl Drop for Search {
-    fn drop(&mut self) {
-        let Some(job) = self.clean_up() else { return };
-        if let Err(error) = background::spawn_before_exit(job) {
-            tracing::warn!(key = %self.request.key, %error, "could not clean up after an acquire");
         }
     }
 }
