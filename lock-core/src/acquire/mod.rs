@@ -80,7 +80,8 @@ async fn acquire(
     check(target, options)?;
     let queue = target.locker.queue();
     let turn = Taken::new(target, take_turn(target, options, deadline, caller).await?);
-    let unfit = match turn.parcel() {
+    let parcel = if let Store::Memory(_) = target.locker.store() { None } else { turn.parcel() };
+    let unfit = match parcel {
         Some(kept) if kept.fits(options) => {
             let hold = Leased::handed_over(kept, turn.keep())?;
             return Ok(Guard::new(Hold::Leased(hold), options.release_on_drop, caller));
