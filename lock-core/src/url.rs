@@ -34,6 +34,9 @@ const SCHEMES: [(&str, &str); 14] = [
     ("redlock", "redis"),
 ];
 
+/// The schemes of the feature `redis` that work; the others come with a later version.
+const ONE_REDIS: [&str; 3] = ["redis", "rediss", "redis+unix"];
+
 /// A checked URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Url {
@@ -110,7 +113,7 @@ fn split_scheme(text: &str) -> Option<(&str, &str)> {
 fn here() -> impl Iterator<Item = &'static str> {
     let works = |(name, feature): &(&str, &str)| match *feature {
         "" => true,
-        "redis" => cfg!(feature = "redis") && ["redis", "rediss", "redis+unix"].contains(name),
+        "redis" => cfg!(feature = "redis") && ONE_REDIS.contains(name),
         _ => false,
     };
     SCHEMES.iter().filter(move |scheme| works(scheme)).map(|(name, _)| *name)
@@ -127,9 +130,8 @@ fn accepted() -> String {
 
 /// A scheme that is known, and of no use in this build or in this version.
 fn not_here(scheme: &str, shown: Redacted<'_>) -> Error {
-    const WORK: [&str; 3] = ["redis", "rediss", "redis+unix"];
     let feature = SCHEMES.iter().find(|(name, _)| *name == scheme).map_or("", |(_, feature)| feature);
-    let why = if WORK.contains(&scheme) {
+    let why = if ONE_REDIS.contains(&scheme) {
         format!("needs the feature {feature:?} of the crate lock, which is not compiled in")
     } else if feature == "redis" {
         format!("has the scheme {scheme:?}, which comes with a later version")

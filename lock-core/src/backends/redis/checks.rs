@@ -23,9 +23,7 @@ pub(super) async fn refuse_a_replica(
             }
             _ => Ok(()),
         },
-        Err(error) if error.is_unrecoverable_error() || error.is_io_error() => {
-            Err(fault::of_a_connection(&error, address))
-        }
+        Err(error) if fault::ends_connection(&error) => Err(fault::of_a_connection(&error, address)),
         // A server without roles, or one that does not tell us: its answers to writes will.
         Ok(_) | Err(_) => Ok(()),
     }
@@ -48,8 +46,4 @@ pub(super) async fn warn_of_eviction(connection: &mut MultiplexedConnection, add
 
 pub(super) fn is_replica(error: &RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown))
-}
-
-pub(super) fn is_denied(error: &RedisError) -> bool {
-    error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm)
 }

@@ -42,6 +42,11 @@ pub(super) fn of_a_connection(error: &RedisError, address: &Address) -> Fault {
     }
 }
 
+/// Whether nothing more can be asked on the connection that it came from.
+pub(super) fn ends_connection(error: &RedisError) -> bool {
+    error.is_unrecoverable_error() || error.is_io_error()
+}
+
 /// A missing permission, of the request itself or of a command in a script.
 pub(super) fn is_denied(error: &RedisError) -> bool {
     let in_script = || error.to_string().contains("The user executing the script can't");

@@ -214,7 +214,7 @@ impl Link {
         let sent = Instant::now();
         let told = match connection.subscribe(&*channel).await {
             Ok(()) => Some(Told { channel, claims_within: claims_within(sent.elapsed()) }),
-            Err(error) if checks::is_denied(&error) => {
+            Err(error) if fault::is_denied(&error) => {
                 tracing::warn!(
                     address = %self.address,
                     %error,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redis::{Client, Connection, FromRedisValue, RedisError};
 
-use super::scripts::Call;
+use super::{fault, scripts::Call};
 use crate::sync::{self, Mutex};
 
 /// More than this, and the shared connection is the better way.
@@ -59,7 +59,7 @@ impl Pool {
         let answer = call.invoke(&mut pooled.connection);
         match &answer {
             // A late answer would be taken for that of the next request.
-            Err(error) if error.is_unrecoverable_error() || error.is_io_error() => {
+            Err(error) if fault::ends_connection(error) => {
                 self.clear();
                 self.give_up(pooled);
             }

@@ -8,7 +8,10 @@ use std::{
 use redis::{FromRedisValue, PushInfo, PushKind};
 use tokio::sync::mpsc;
 
-use super::link::{Link, Up};
+use super::{
+    fault,
+    link::{Link, Up},
+};
 use crate::race::{Either, race};
 
 /// How often a connection is asked whether it is still alive.
@@ -45,7 +48,7 @@ pub(super) async fn attend(link: Weak<Link>, up: Up, mut pushes: mpsc::Unbounded
                 match alive {
                     Ok(Ok(_)) => {}
                     // A server that is busy or loading is alive.
-                    Ok(Err(error)) if !error.is_unrecoverable_error() && !error.is_io_error() => {}
+                    Ok(Err(error)) if !fault::ends_connection(&error) => {}
                     Ok(Err(_)) | Err(_) => return link.down(number),
                 }
             }

@@ -49,7 +49,7 @@ impl Link {
             return Err(Fault::failed(told).maybe_executed());
         };
         answer.map_err(|error| {
-            if error.is_unrecoverable_error() || error.is_io_error() || checks::is_replica(&error) {
+            if fault::ends_connection(&error) || checks::is_replica(&error) {
                 self.down(up.number);
             }
             fault::of_a_request(&error, &self.address)
@@ -86,7 +86,7 @@ impl Link {
         let answer = call.invoke_async(&mut connection).await;
         unanswered.answered();
         answer.map_err(|error| {
-            if error.is_unrecoverable_error() || error.is_io_error() || checks::is_replica(&error) {
+            if fault::ends_connection(&error) || checks::is_replica(&error) {
                 self.locals.remove(place);
                 // The shared connection is to the same server: it has a look.
                 self.suspected.notify_one();
