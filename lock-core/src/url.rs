@@ -7,6 +7,8 @@ use std::{borrow::Cow, fmt, path::PathBuf};
 
 use percent_encoding::percent_decode_str;
 
+#[cfg(feature = "postgres")]
+use crate::backends::postgres;
 #[cfg(feature = "redis")]
 use crate::backends::redis::Address;
 #[cfg(feature = "redis")]
@@ -54,6 +56,9 @@ pub(crate) enum Place {
     /// A server, as one of its users.
     #[cfg(feature = "redis")]
     Redis(Address),
+    /// A table of a database.
+    #[cfg(feature = "postgres")]
+    Postgres(postgres::Address),
 }
 
 impl Url {
@@ -83,6 +88,8 @@ impl Url {
         let own: &[&str] = match scheme.as_str() {
             "redis+unix" => &["db", "on_runtime"],
             "redis" | "rediss" => &["on_runtime"],
+            #[cfg(feature = "postgres")]
+            "postgres" | "postgresql" => postgres::QUERY,
             _ => &[],
         };
         let query = Query::parse(query, own, shown)?;
@@ -96,6 +103,11 @@ impl Url {
                 let on_runtime =
                     query.own("on_runtime").map(|given| switch(given, &format!("{shown:?}: on_runtime")));
                 Place::Redis(address.on_runtime(on_runtime.transpose()?.unwrap_or(false)))
+            }
+            #[cfg(feature = "postgres")]
+            "postgres" | "postgresql" => {
+                let address = postgres::Address::parse(rest, |name| query.own(name));
+                Place::Postgres(address.map_err(|wrong| Error::config(format!("{shown:?}: {wrong}")))?)
             }
             known => return Err(not_here(known, shown)),
         };
@@ -114,6 +126,7 @@ fn here() -> impl Iterator<Item = &'static str> {
     let works = |(name, feature): &(&str, &str)| match *feature {
         "" => true,
         "redis" => cfg!(feature = "redis") && ONE_REDIS.contains(name),
+        "postgres" => cfg!(feature = "postgres"),
         _ => false,
     };
     SCHEMES.iter().filter(move |scheme| works(scheme)).map(|(name, _)| *name)
@@ -131,7 +144,7 @@ fn accepted() -> String {
 /// A scheme that is known, and of no use in this build or in this version.
 fn not_here(scheme: &str, shown: Redacted<'_>) -> Error {
     let feature = SCHEMES.iter().find(|(name, _)| *name == scheme).map_or("", |(_, feature)| feature);
-    let why = if ONE_REDIS.contains(&scheme) {
+    let why = if ONE_REDIS.contains(&scheme) || feature == "postgres" {
         format!("needs the feature {feature:?} of the crate lock, which is not compiled in")
     } else if feature == "redis" {
         format!("has the scheme {scheme:?}, which comes with a later version")
@@ -192,7 +205,7 @@ impl<'a> Query<'a> {
         Ok(parsed)
     }
 
-    #[cfg(feature = "redis")]
+    #[cfg(any(feature = "redis", feature = "postgres"))]
     fn own(&self, name: &str) -> Option<&str> {
         self.own.iter().find(|(own, _)| own == name).map(|(_, value)| &**value)
     }

@@ -9,11 +9,11 @@ use std::{
 use lock_core::{
     Locker,
     backend::{Backend, Capabilities},
-    backends::{File, Redis},
+    backends::{File, Postgres, Redis},
     conformance::{Leases, Subject},
 };
 
-use crate::{scratch::Scratch, servers::RedisServer};
+use crate::{scratch::Scratch, servers::{PostgresServer, RedisServer}};
 
 /// Every backend, each on a store of its own that lasts as long as the subject.
 pub fn subjects() -> Vec<Subject> {
@@ -22,6 +22,7 @@ pub fn subjects() -> Vec<Subject> {
         file(),
         redis("redis", ""),
         redis("redis-on-runtime", "?on_runtime=yes"),
+        postgres(),
         leases("leases", Leases::new()),
         leases("leases-notifying", Leases::new().notifying()),
     ]
@@ -71,6 +72,24 @@ pub fn redis(name: &str, query: &'static str) -> Subject {
         let _ = &server;
         // Not by its URL: lockers of one process on one URL are one client.
         Locker::with_backend_and(Redis::open(&of)?, settings)
+    })
+    .helper(move || holder(&url))
+}
+
+/// `postgres://`, on a server that lasts as long as any subject of this process.
+pub fn postgres() -> Subject {
+    static SERVER: Mutex<Weak<PostgresServer>> = Mutex::new(Weak::new());
+    let mut started = SERVER.lock().unwrap();
+    let server = started.upgrade().unwrap_or_else(|| Arc::new(PostgresServer::start()));
+    *started = Arc::downgrade(&server);
+    let url = server.url();
+    let capabilities = Postgres::open(&url).unwrap().capabilities();
+    let of = url.clone();
+    Subject::new("postgres", capabilities, move |settings| {
+        // For as long as the subject lasts.
+        let _ = &server;
+        // Not by its URL: lockers of one process on one URL are one client.
+        Locker::with_backend_and(Postgres::open(&of)?, settings)
     })
     .helper(move || holder(&url))
 }

@@ -1,10 +1,18 @@
 //! The stores, side by side.
 
 pub mod file;
+#[cfg(feature = "postgres")]
+mod mailbox;
 pub(crate) mod memory;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "redis")]
 pub mod redis;
+#[cfg(feature = "postgres")]
+mod sql;
 
 pub use file::File;
+#[cfg(feature = "postgres")]
+pub use postgres::Postgres;
 #[cfg(feature = "redis")]
 pub use redis::Redis;

@@ -1,0 +1,88 @@
+//! What an error of the client means: whether the request may have been executed, and whether asking again may help.
+
+use sqlx::{Error, postgres::PgDatabaseError};
+
+use super::address::Address;
+use crate::{backend::Fault, backends::sql::Failed};
+
+pub(super) fn of(failed: &Failed, address: &Address) -> Fault {
+    match failed {
+        Failed::Connecting(error) => of_a_connection(error, address),
+        Failed::Asking(error) => of_a_statement(error, address),
+    }
+}
+
+/// The error of a statement that was sent.
+fn of_a_statement(error: &Error, address: &Address) -> Fault {
+    let fault = Fault::failed(text(error, address));
+    match code(error) {
+        // The session was ended, at the end of the statement or before it.
+        Some(code) if ends_session(code) => fault.maybe_executed(),
+        // The statement is refused, and what it has done undone.
+        Some(code) if is_permanent(code) => fault.permanent(),
+        Some(_) => fault,
+        None => fault.maybe_executed(),
+    }
+}
+
+/// The error of a connection that was not made: nothing was asked on it.
+fn of_a_connection(error: &Error, address: &Address) -> Fault {
+    let fault = Fault::failed(text(error, address));
+    match (error, code(error)) {
+        (_, Some(code)) if is_permanent(code) => fault.permanent(),
+        (Error::Configuration(_) | Error::Tls(_), _) => fault.permanent(),
+        _ => fault,
+    }
+}
+
+/// Whether nothing more can be asked on the connection that it came from.
+pub(super) fn ends_connection(error: &Error) -> bool {
+    code(error).is_none_or(ends_session)
+}
+
+/// The table is not there, or its schema.
+pub(super) fn is_missing(error: &Error) -> bool {
+    matches!(code(error), Some("42P01" | "3F000"))
+}
+
+/// Somebody has made the table at the same moment.
+pub(super) fn is_there_already(error: &Error) -> bool {
+    matches!(code(error), Some("42P07" | "23505" | "42710"))
+}
+
+/// Somebody's transaction keeps the row.
+pub(super) fn is_locked(error: &Error) -> bool {
+    code(error) == Some("55P03")
+}
+
+/// A pooler does not take a setting along with the connection.
+pub(super) fn is_of_a_pooler(error: &Error) -> bool {
+    code(error) == Some("08P01")
+}
+
+fn code(error: &Error) -> Option<&str> {
+    let error = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
+    Some(error.code())
+}
+
+fn ends_session(code: &str) -> bool {
+    // Connection exceptions, and an operator's intervention other than the cancellation of a statement.
+    code.starts_with("08") || (code.starts_with("57P")) || code.starts_with("XX") || code.starts_with("58")
+}
+
+fn is_permanent(code: &str) -> bool {
+    // Who one is, what one may do, what there is; but a read-only server may become the primary.
+    code.starts_with("28") || matches!(code, "3D000" | "3F000") || code.starts_with("42") || code.starts_with("22")
+}
+
+fn text(error: &Error, address: &Address) -> String {
+    let advice = match code(error) {
+        Some("42501") => {
+            "; a user needs SELECT, INSERT, UPDATE and DELETE on the table, and CREATE on the schema to make it"
+        }
+        Some("25006") => "; locks are kept on a primary, this is a standby",
+        Some("42703" | "42804") => "; the table is another one than this version of the library makes",
+        _ => "",
+    };
+    format!("{address}: {error}{advice}")
+}

@@ -1,0 +1,242 @@
+//! The one connection on which a client is told of releases.
+//!
+//! A notification names the key and who is first in line: he looks at once; everybody else who waits here knows that the
+//! key is kept for him for a while, and looks then. What was announced while the connection was down is lost, so that
+//! everybody looks when it is down and when it is up again.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use sqlx::{
+    Executor,
+    postgres::{PgListener, PgNotification, PgPoolOptions},
+};
+use tokio::sync::Notify;
+
+use super::server::Wire;
+use crate::{
+    backend::{Signal, Watch},
+    backends::{
+        mailbox::{Listening, Mailbox},
+        sql::WINDOW,
+    },
+    lease::Owner,
+    race::{Either, race},
+    sync::{self, Mutex},
+};
+
+/// How often the connection is asked whether it is still alive.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How long the answer to that, and a connection, may take.
+const ALIVE_WITHIN: Duration = Duration::from_secs(2);
+/// Between two tries to connect.
+const PAUSE: Duration = Duration::from_secs(1);
+
+pub(super) struct Listener {
+    wire: Weak<Wire>,
+    shared: Arc<Waiting>,
+}
+
+/// Who waits, and how the listening goes.
+#[derive(Default)]
+struct Waiting {
+    mailboxes: Mutex<HashMap<String, Vec<(Owner, Arc<Mailbox>)>>>,
+    state: Mutex<State>,
+    /// Fires when it listens, or cannot.
+    settled: Notify,
+    /// Fires when nobody is left to listen for.
+    over: Notify,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Idle,
+    Starting,
+    Up,
+    Down,
+}
+
+#[derive(Default)]
+struct State {
+    phase: Phase,
+    process: u32,
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.shared.over.notify_one();
+    }
+}
+
+impl Listener {
+    pub(super) fn new(wire: &Arc<Wire>) -> Self {
+        Self { wire: Arc::downgrade(wire), shared: Arc::default() }
+    }
+
+    /// Keeps what is announced for the key from now on, if it listens.
+    pub(super) fn expect(&self, id: &str, owner: &Owner) {
+        if self.shared.phase() == Phase::Up {
+            drop(self.shared.mailbox(id, owner));
+        }
+    }
+
+    pub(super) fn forget(&self, id: &str, owner: &Owner) {
+        self.shared.forget(id, owner);
+    }
+
+    /// `None`: there is nothing to listen on.
+    pub(super) async fn listen(&self, id: &str, owner: &Owner) -> Option<Box<dyn Watch>> {
+        let wire = self.wire.upgrade()?;
+        if !wire.is_direct() {
+            return None;
+        }
+        if self.shared.begin() {
+            drop(tokio::spawn(attend(self.wire.clone(), Arc::clone(&self.shared))));
+        }
+        let (mailbox, new) = self.shared.mailbox(id, owner);
+        while self.shared.phase() == Phase::Starting {
+            let settled = self.shared.settled.notified();
+            if self.shared.phase() == Phase::Starting {
+                settled.await;
+            }
+        }
+        if self.shared.phase() == Phase::Idle {
+            return None;
+        }
+        if new {
+            // What was announced before it listened is lost.
+            mailbox.tell(Signal::LookAgain);
+        }
+        Some(Box::new(Listening(mailbox)))
+    }
+}
+
+impl Waiting {
+    fn phase(&self) -> Phase {
+        let state = sync::lock(&self.state);
+        // The thread that attends is not there in a forked child.
+        if state.process == std::process::id() { state.phase } else { Phase::Idle }
+    }
+
+    /// Whether the caller has to start the listening.
+    fn begin(&self) -> bool {
+        let mut state = sync::lock(&self.state);
+        let idle = state.phase == Phase::Idle || state.process != std::process::id();
+        if idle {
+            *state = State { phase: Phase::Starting, process: std::process::id() };
+        }
+        idle
+    }
+
+    fn set(&self, phase: Phase) {
+        sync::lock(&self.state).phase = phase;
+        self.settled.notify_waiters();
+    }
+
+    /// The mailbox of a waiter, and whether it is new.
+    fn mailbox(&self, id: &str, owner: &Owner) -> (Arc<Mailbox>, bool) {
+        let mut mailboxes = sync::lock(&self.mailboxes);
+        let of_key = mailboxes.entry(id.to_owned()).or_default();
+        if let Some((_, known)) = of_key.iter().find(|(known, _)| known == owner) {
+            return (Arc::clone(known), false);
+        }
+        let mailbox = Arc::<Mailbox>::default();
+        of_key.push((owner.clone(), Arc::clone(&mailbox)));
+        (mailbox, true)
+    }
+
+    fn forget(&self, id: &str, owner: &Owner) {
+        let mut mailboxes = sync::lock(&self.mailboxes);
+        if let Some(of_key) = mailboxes.get_mut(id) {
+            of_key.retain(|(known, _)| known != owner);
+            if of_key.is_empty() {
+                mailboxes.remove(id);
+            }
+        }
+    }
+
+    /// A key is free, and kept for `first` for a while; for nobody if that is empty.
+    fn told(&self, id: &str, first: &str) {
+        let mailboxes = sync::lock(&self.mailboxes);
+        for (owner, mailbox) in mailboxes.get(id).into_iter().flatten() {
+            let at_once = first.is_empty() || owner.text(&mut [0; 32]) == first;
+            mailbox.tell(if at_once { Signal::LookAgain } else { Signal::FreeIn(WINDOW) });
+        }
+    }
+
+    fn wake_all(&self) {
+        let mailboxes = sync::lock(&self.mailboxes);
+        mailboxes.values().flatten().for_each(|(_, mailbox)| mailbox.tell(Signal::LookAgain));
+    }
+}
+
+/// Listens for as long as there is a client to listen for.
+async fn attend(wire: Weak<Wire>, shared: Arc<Waiting>) {
+    while wire.strong_count() > 0 {
+        let listening = match wire.upgrade() {
+            Some(wire) if wire.is_direct() => connect(&wire).await,
+            _ => break,
+        };
+        match listening {
+            Ok(mut listener) => {
+                shared.set(Phase::Up);
+                shared.wake_all();
+                let ended = hear(&mut listener, &wire, &shared).await;
+                shared.set(Phase::Down);
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "the connection that listens is lost");
+                }
+            }
+            Err(error) => {
+                shared.set(Phase::Down);
+                tracing::debug!(%error, "could not listen");
+            }
+        }
+        shared.wake_all();
+        if wire.strong_count() > 0 {
+            drop(tokio::time::timeout(PAUSE, shared.over.notified()).await);
+        }
+    }
+    shared.set(Phase::Idle);
+    shared.wake_all();
+}
+
+async fn connect(wire: &Wire) -> Result<PgListener, sqlx::Error> {
+    let connecting = async {
+        let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
+        let mut listener = PgListener::connect_with(&pool.connect_with(wire.own_options()).await?).await?;
+        // What is lost is told by us, and a connection that is lost is made anew by us.
+        listener.eager_reconnect(false);
+        listener.ignore_pool_close_event(true);
+        listener.listen(&wire.channel).await?;
+        Ok(listener)
+    };
+    tokio::time::timeout(ALIVE_WITHIN, connecting).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
+/// Passes on what is announced, until the connection is lost or nobody is left.
+async fn hear(listener: &mut PgListener, wire: &Weak<Wire>, shared: &Waiting) -> Result<(), sqlx::Error> {
+    loop {
+        let beat = tokio::time::timeout(HEARTBEAT, shared.over.notified());
+        match race(listener.try_recv(), beat).await {
+            Either::First(Ok(Some(notification))) => pass_on(&notification, shared),
+            Either::First(Ok(None)) => return Ok(()),
+            Either::First(Err(error)) => return Err(error),
+            Either::Second(_) if wire.strong_count() == 0 => return Ok(()),
+            Either::Second(_) => {
+                let alive = tokio::time::timeout(ALIVE_WITHIN, listener.execute("SELECT 1")).await;
+                alive.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+            }
+        }
+    }
+}
+
+fn pass_on(notification: &PgNotification, shared: &Waiting) {
+    let payload = notification.payload();
+    let (id, first) = payload.split_once(' ').unwrap_or((payload, ""));
+    shared.told(id, first);
+}

@@ -1,0 +1,90 @@
+//! `postgres://`, `postgresql://`: a table in a PostgreSQL, from 11 on; tested with 15.
+//!
+//! A key is a row that says whose it is and until when, by the clock of the server. Nothing stays open during a lease: no
+//! transaction, no connection. Waiters stand in line in the row; a release tells them through `LISTEN` and `NOTIFY`.
+//!
+//! | it promises | it does not |
+//! |---|---|
+//! | exclusion between all hosts that use the table, over restarts and over a fail-over to a synchronous standby | a lease granted in the last moments before a fail-over to an asynchronous standby: the guard is told at its next renewal |
+//! | fencing tokens grow: max(last + 1, server time in µs) | against a clock that goes back together with lost rows |
+//! | waiters are woken by the release, across processes, first come first served | the same behind a pooler in transaction mode: they look again every `retry` |
+//! | it works behind pgbouncer in any mode, and notices that by itself | |
+//!
+//! # Settings
+//! Beside those of every locker, in the URL's query: `table=lock_leases`, with a schema before a dot or without; `host=`
+//! for the directory of a socket; `sslmode`, `sslrootcert`, `sslcert` and `sslkey` as libpq has them. What the URL leaves
+//! open of user, password and TLS is taken from where libpq takes it: `PGUSER`, `PGPASSWORD`, `PGSSLMODE`, `~/.pgpass`.
+//!
+//! # Permissions
+//! The table is made when it is first missed, for which a user needs `CREATE` on the schema. For those who make it in a
+//! migration of their own: [`CREATE_TABLE`], and then `GRANT SELECT, INSERT, UPDATE, DELETE ON lock_leases TO app` is
+//! enough; without `DELETE`, unused rows stay.
+//!
+//! # Poolers
+//! A session is known to be one's own by a setting that is given when the connection is made, and read back. Where it is
+//! not there, somebody stands in between who may give every transaction another session: then no statement is prepared,
+//! and nobody listens.
+
+mod address;
+mod fault;
+mod listen;
+mod server;
+
+use std::sync::Arc;
+
+pub(crate) use self::address::{Address, QUERY};
+pub use self::server::Server;
+use super::sql::{self, Rows};
+use crate::{
+    error::{Error, Result},
+    queue::Queue,
+    shared::Shared,
+    url::Place,
+};
+
+/// The statement that makes the table; `{table}` is its name.
+pub const CREATE_TABLE: &str = include_str!("statements/create.sql");
+
+/// Locks as rows of a table in a PostgreSQL.
+///
+/// ```no_run
+/// use lock_core::Locker;
+///
+/// let locker = Locker::open("postgres://app:secret@db.example/shop?prefix=app:")?;
+/// let guard = locker.lock("report").acquire()?;
+/// # Ok::<(), lock_core::Error>(())
+/// ```
+///
+/// A clone is the same client.
+pub type Postgres = Rows<Server>;
+
+impl Postgres {
+    /// A client of its own of the database behind a URL; settings in its query are not for the backend.
+    ///
+    /// Lockers that are [opened](crate::Locker::open) by URL share one client per database and user, which is cheaper.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a URL that is none of a PostgreSQL.
+    pub fn open(url: &str) -> Result<Self> {
+        match crate::url::Url::parse(url)?.place {
+            Place::Postgres(address) => Self::at(address),
+            _ => Err(Error::config(
+                "it is not the URL of a PostgreSQL; accepted are postgres:// and postgresql://",
+            )),
+        }
+    }
+
+    fn at(address: Address) -> Result<Self> {
+        sql::install_tls();
+        let table = address.table.clone();
+        Ok(Self::new(Server::new(address)?, table))
+    }
+
+    /// The one of this process for an address, with the queue in front of it.
+    pub(crate) fn opened(address: Address) -> Result<Arc<(Arc<Queue>, Arc<Self>)>> {
+        static OPENED: Shared<(Arc<Queue>, Arc<Postgres>)> = Shared::new();
+        let name = address.identity();
+        let made = Self::at(address)?;
+        Ok(OPENED.get(&name, || (Arc::new(Queue::new()), Arc::new(made))))
+    }
+}

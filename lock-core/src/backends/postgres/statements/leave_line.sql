@@ -1,0 +1,9 @@
+-- Leaves the line; who was first while the key was free leaves it to the next, who is told.
+WITH gone AS (
+    UPDATE {table} AS held SET waiters = replace(held.waiters, :entry, '')
+    WHERE held.id = :id AND strpos(held.waiters, :entry) > 0
+    RETURNING held.waiters, held.expires_at
+)
+SELECT CASE WHEN waiters <> '' AND expires_at <= clock_timestamp()
+            THEN pg_notify(:channel, :id || ' ' || split_part(waiters, chr(31), 2)) END
+FROM gone

@@ -1,0 +1,6 @@
+-- Removes keys that nobody has used for long.
+-- Invariant: the tokens of such a key are below the time of day, from which its next one is taken.
+DELETE FROM {table} WHERE id IN (
+    SELECT id FROM {table} WHERE expires_at < clock_timestamp() - :kept * interval '1 microsecond'
+    LIMIT 1000 FOR UPDATE SKIP LOCKED
+)

@@ -1,0 +1,9 @@
+-- Lets a lease end now, and tells those in line. The token stays.
+-- Invariant: only the owner's own lease, and only while it lasts.
+WITH freed AS (
+    UPDATE {table} SET expires_at = clock_timestamp()
+    WHERE id = :id AND owner = :owner AND expires_at > clock_timestamp()
+    RETURNING waiters
+)
+SELECT CASE WHEN waiters <> '' THEN pg_notify(:channel, :id || ' ' || split_part(waiters, chr(31), 2)) END
+FROM freed
