@@ -235,7 +235,7 @@ fn local_holder(target: &Target) -> Option<Box<Holder>> {
     }
 }
 
-fn timeout(target: &Target, options: &Options, holder: Option<Box<Holder>>) -> Error {
+pub(crate) fn timeout(target: &Target, options: &Options, holder: Option<Box<Holder>>) -> Error {
     let waited = match options.patience {
         Patience::For(limit) => limit,
         _ => CALL_LIMIT,

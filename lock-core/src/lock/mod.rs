@@ -1,6 +1,8 @@
 //! A lock that can be acquired: a key of a locker, and how it is wanted.
 
 mod holder;
+#[cfg(feature = "postgres")]
+mod in_transaction;
 mod setters;
 
 use std::{fmt, sync::Arc, time::Duration};

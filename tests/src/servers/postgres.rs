@@ -65,6 +65,11 @@ impl PostgresServer {
         format!("postgres://postgres@127.0.0.1:{port}/postgres")
     }
 
+    /// Where another of its databases is.
+    pub fn url_of(&self, database: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
     /// The port that it listens on.
     pub const fn port(&self) -> u16 {
         self.port

@@ -27,12 +27,14 @@
 
 mod address;
 mod fault;
+mod in_transaction;
 mod listen;
 mod server;
 
 use std::sync::Arc;
 
 pub(crate) use self::address::{Address, QUERY};
+pub(crate) use self::in_transaction::{Outcome, acquire as acquire_in};
 pub use self::server::Server;
 use super::sql::{self, Rows};
 use crate::{

@@ -17,7 +17,7 @@ use sqlx::{
 use super::{address::Address, fault, listen::Listener};
 use crate::{
     backend::{Capabilities, Fault, Request, Watch},
-    backends::sql::{Database, Failed, Pool, Row, Statement, Statements, Style, Value, Values},
+    backends::sql::{Database, Failed, Pool, Row, Statement, Statements, Style, Taken, Value, Values},
     error::Result,
     lease::Owner,
 };
@@ -26,13 +26,15 @@ use crate::{
 const CONNECTIONS: usize = 4;
 
 /// How long a statement waits for a row that a transaction keeps.
-const LOCKED: Duration = Duration::from_millis(100);
+const LOCKED: Duration = Duration::from_millis(50);
 
 /// A database of a PostgreSQL server.
 pub struct Server {
     pub(super) wire: Arc<Wire>,
     statements: Statements,
     create: Statement,
+    prepare: Statement,
+    pub(super) take_in_transaction: Statement,
     listener: Listener,
 }
 
@@ -73,8 +75,10 @@ impl Server {
             prune: statement(include_str!("statements/prune.sql")),
         };
         let create = statement(super::CREATE_TABLE);
+        let prepare = statement(include_str!("statements/prepare.sql"));
+        let take_in_transaction = statement(include_str!("statements/take_in_transaction.sql"));
         let wire = Arc::new(Wire::new(address)?);
-        Ok(Self { listener: Listener::new(&wire), wire, statements, create })
+        Ok(Self { listener: Listener::new(&wire), wire, statements, create, prepare, take_in_transaction })
     }
 
     /// Runs a statement; where the table is missing, it is made.
@@ -91,12 +95,17 @@ impl Server {
         }
     }
 
+    /// Makes the row of a key where there is none.
+    pub(super) async fn make_row(&self, values: &Values<'_>) -> Result<(), Fault> {
+        self.run(&self.prepare, values).await.map(drop).map_err(|failed| self.fault(&failed))
+    }
+
     fn fault(&self, failed: &Failed) -> Fault {
         fault::of(failed, &self.wire.address)
     }
 
     /// The values as this database needs them.
-    fn told<'a>(&'a self, values: &Values<'a>) -> Values<'a> {
+    pub(super) fn told<'a>(&'a self, values: &Values<'a>) -> Values<'a> {
         Values { channel: &self.wire.channel, ..values.clone() }
     }
 }
@@ -117,13 +126,15 @@ impl Database for Server {
         &self.statements
     }
 
-    async fn take(&self, values: &Values<'_>) -> Result<Option<(i64, i64)>, Fault> {
+    async fn take(&self, values: &Values<'_>) -> Result<Taken, Fault> {
         match self.run(&self.statements.acquire, values).await {
             Ok(rows) => {
-                let tokens = rows.first().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose();
-                tokens.map_err(|error| self.fault(&Failed::Asking(error)))
+                let Some(row) = rows.first() else { return Ok(Taken::Refused) };
+                let tokens = row.try_get(0).and_then(|first| Ok((first, row.try_get(1)?)));
+                let (first, last) = tokens.map_err(|error| self.fault(&Failed::Asking(error)))?;
+                Ok(Taken::Granted { first, last })
             }
-            Err(Failed::Asking(error)) if fault::is_locked(&error) => Ok(None),
+            Err(Failed::Asking(error)) if fault::is_locked(&error) => Ok(Taken::Locked),
             Err(failed) => Err(self.fault(&failed)),
         }
     }

@@ -51,6 +51,9 @@ const KEPT: Duration = Duration::from_hours(24);
 /// How often this process removes such rows.
 const PRUNED_EVERY: Duration = Duration::from_mins(10);
 
+/// When to look again at a row that a transaction keeps.
+const LOCKED_FOR: Duration = Duration::from_millis(100);
+
 /// How often an attempt is made again that neither got the key nor a place in line, as it was released meanwhile.
 const ROUNDS: u32 = 3;
 
@@ -81,9 +84,9 @@ pub trait Database: fmt::Debug + Send + Sync + 'static {
     #[doc(hidden)]
     fn statements(&self) -> &Statements;
 
-    /// Takes the key if it is free; the first and the last token then.
+    /// Takes the key if it is free.
     #[doc(hidden)]
-    fn take(&self, values: &Values<'_>) -> impl Future<Output = Result<Option<(i64, i64)>, Fault>> + Send;
+    fn take(&self, values: &Values<'_>) -> impl Future<Output = Result<Taken, Fault>> + Send;
 
     /// Runs a statement that returns rows.
     #[doc(hidden)]
@@ -123,6 +126,22 @@ pub trait Database: fmt::Debug + Send + Sync + 'static {
     fn forget(&self, id: &str, request: &Request) {
         let _ = (id, request);
     }
+}
+
+/// What came of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// With all tokens from the first to the last.
+    Granted {
+        #[doc(hidden)]
+        first: i64,
+        #[doc(hidden)]
+        last: i64,
+    },
+    /// It is held, or kept for somebody.
+    Refused,
+    /// Somebody's transaction keeps the row.
+    Locked,
 }
 
 /// What a database is asked.
@@ -171,6 +190,25 @@ impl<D: Database> Rows<D> {
         Self { inner: Arc::new(Inner { database, table, host, in_line, pruned }) }
     }
 
+    /// Gets in line for the request, if it can wait. `None`: nobody holds the key, or it is not kept for anybody else.
+    ///
+    /// # Errors
+    /// What the database says.
+    #[cfg(feature = "postgres")]
+    pub(in crate::backends) async fn stand_in_line(&self, request: &Request) -> Result<Option<Attempt>, Fault> {
+        let names = Names::of(request);
+        if request.give_way {
+            self.inner.database.expect(&names.id, request);
+        }
+        let row = self.inner.refused(request, &self.values(&names, request)).await?;
+        row.filter(|row| row.left > 0 || row.place != 1).map(|row| row.refusal(WINDOW)).transpose()
+    }
+
+    /// All that statements can ask for.
+    pub(in crate::backends) fn values<'a>(&'a self, names: &'a Names, request: &'a Request) -> Values<'a> {
+        self.inner.values(names, request)
+    }
+
     pub(in crate::backends) fn database(&self) -> &D {
         &self.inner.database
     }
@@ -178,23 +216,27 @@ impl<D: Database> Rows<D> {
 
 impl<D: Database> Inner<D> {
     async fn acquire(self: &Arc<Self>, request: &Request) -> Result<Attempt, Fault> {
-        let (id, owner) = (id(&request.key), request.owner.to_string());
-        let entry = row::entry(&owner);
-        let values = self.values(&id, &owner, &entry, request);
+        let names = Names::of(request);
+        let (Names { id, owner, .. }, values) = (&names, self.values(&names, request));
         if request.give_way {
-            self.database.expect(&id, request);
+            self.database.expect(id, request);
         }
         for _ in 0..ROUNDS {
-            if let Some((first, last)) = self.database.take(&values).await? {
-                self.forget(&id, request);
-                self.prune();
-                return Ok(Attempt::Granted(row::lease(request, first, last)?));
+            match self.database.take(&values).await? {
+                Taken::Granted { first, last } => {
+                    self.forget(id, request);
+                    self.prune();
+                    return Ok(Attempt::Granted(row::lease(request, first, last)?));
+                }
+                // How long it will, nobody knows.
+                Taken::Locked => return Ok(Attempt::Held { holder: None, free_in: Some(LOCKED_FOR) }),
+                Taken::Refused => {}
             }
             let Some(row) = self.refused(request, &values).await? else { continue };
-            if row.owner == owner && row.left > 0 {
+            if row.owner == *owner && row.left > 0 {
                 // An answer was lost: it is the asking owner's already.
                 if self.database.change(&self.statements().renew, &values).await? {
-                    self.forget(&id, request);
+                    self.forget(id, request);
                     return Ok(Attempt::Granted(row.lease(request)?));
                 }
                 continue;
@@ -220,12 +262,11 @@ impl<D: Database> Inner<D> {
     }
 
     async fn take_over(&self, request: &Request) -> Result<Option<Attempt>, Fault> {
-        let (id, owner) = (id(&request.key), request.owner.to_string());
-        let entry = row::entry(&owner);
-        let values = self.values(&id, &owner, &entry, request);
+        let names = Names::of(request);
+        let (owner, values) = (&names.owner, self.values(&names, request));
         if self.database.change(&self.statements().adopt, &values).await? {
             let row = self.database.rows(&self.statements().look, &values).await?.pop();
-            if let Some(row) = row.filter(|row| row.owner == owner && row.left > 0) {
+            if let Some(row) = row.filter(|row| row.owner == *owner && row.left > 0) {
                 return Ok(Some(Attempt::Granted(row.lease(request)?)));
             }
             return Ok(None);
@@ -241,13 +282,12 @@ impl<D: Database> Inner<D> {
     }
 
     async fn give_up(&self, request: &Request) -> Result<(), Fault> {
-        let (id, owner) = (id(&request.key), request.owner.to_string());
-        self.database.forget(&id, request);
+        let names = Names::of(request);
+        self.database.forget(&names.id, request);
         if !sync::lock(&self.in_line).remove(&place(request)) {
             return Ok(());
         }
-        let entry = row::entry(&owner);
-        let values = self.values(&id, &owner, &entry, request);
+        let values = self.values(&names, request);
         self.database.change(&self.statements().leave_line, &values).await.map(drop)
     }
 
@@ -273,23 +313,17 @@ impl<D: Database> Inner<D> {
         }));
     }
 
-    fn values<'a>(
-        &'a self,
-        id: &'a str,
-        owner: &'a str,
-        entry: &'a str,
-        request: &'a Request,
-    ) -> Values<'a> {
+    fn values<'a>(&'a self, names: &'a Names, request: &'a Request) -> Values<'a> {
         Values {
             key: request.key.as_str(),
-            owner,
-            entry,
+            owner: &names.owner,
+            entry: &names.entry,
             ttl: row::as_micros(request.ttl.get()),
             reserve: request.reserve.max(1).into(),
             window: row::as_micros(WINDOW),
             host: &self.host,
             pid: std::process::id().into(),
-            ..Values::of(id)
+            ..Values::of(&names.id)
         }
     }
 
@@ -364,6 +398,21 @@ impl<D: Database> fmt::Debug for Rows<D> {
             .field("database", &self.inner.database)
             .field("table", &self.inner.table.name)
             .finish_non_exhaustive()
+    }
+}
+
+/// What a request goes by in the table.
+#[derive(Debug)]
+pub(in crate::backends) struct Names {
+    id: String,
+    owner: String,
+    entry: String,
+}
+
+impl Names {
+    pub(in crate::backends) fn of(request: &Request) -> Self {
+        let owner = request.owner.to_string();
+        Self { id: id(&request.key), entry: row::entry(&owner), owner }
     }
 }
 
