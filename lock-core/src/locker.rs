@@ -111,6 +111,13 @@ impl Locker {
                 store
             }
             #[cfg(feature = "postgres")]
+            Place::Postgres(address) if address.advisory => {
+                let opened = backends::postgres::Advisory::opened(address)?;
+                let store = Store::Backend(Arc::clone(&opened.0), Arc::clone(&opened.1) as _);
+                shared = Some(opened);
+                store
+            }
+            #[cfg(feature = "postgres")]
             Place::Postgres(address) => {
                 let opened = backends::Postgres::opened(address)?;
                 let store = Store::Backend(Arc::clone(&opened.0), Arc::clone(&opened.1) as _);

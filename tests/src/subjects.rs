@@ -9,7 +9,7 @@ use std::{
 use lock_core::{
     Locker,
     backend::{Backend, Capabilities},
-    backends::{File, Postgres, Redis},
+    backends::{File, Postgres, Redis, postgres::Advisory},
     conformance::{Leases, Subject},
 };
 
@@ -23,6 +23,7 @@ pub fn subjects() -> Vec<Subject> {
         redis("redis", ""),
         redis("redis-on-runtime", "?on_runtime=yes"),
         postgres(),
+        postgres_advisory(),
         leases("leases", Leases::new()),
         leases("leases-notifying", Leases::new().notifying()),
     ]
@@ -76,12 +77,9 @@ pub fn redis(name: &str, query: &'static str) -> Subject {
     .helper(move || holder(&url))
 }
 
-/// `postgres://`, on a server that lasts as long as any subject of this process.
+/// `postgres://`
 pub fn postgres() -> Subject {
-    static SERVER: Mutex<Weak<PostgresServer>> = Mutex::new(Weak::new());
-    let mut started = SERVER.lock().unwrap();
-    let server = started.upgrade().unwrap_or_else(|| Arc::new(PostgresServer::start()));
-    *started = Arc::downgrade(&server);
+    let server = postgres_server();
     let url = server.url();
     let capabilities = Postgres::open(&url).unwrap().capabilities();
     let of = url.clone();
@@ -92,6 +90,29 @@ pub fn postgres() -> Subject {
         Locker::with_backend_and(Postgres::open(&of)?, settings)
     })
     .helper(move || holder(&url))
+}
+
+/// `postgres://…?mode=advisory`
+pub fn postgres_advisory() -> Subject {
+    let server = postgres_server();
+    let url = server.url() + "?mode=advisory";
+    let capabilities = Advisory::open(&url).unwrap().capabilities();
+    let of = url.clone();
+    Subject::new("postgres-advisory", capabilities, move |settings| {
+        let _ = &server;
+        Locker::with_backend_and(Advisory::open(&of)?, settings)
+    })
+    .helper(move || holder(&url))
+}
+
+/// One that lasts as long as any subject of this process; each client of a case has connections of its own.
+fn postgres_server() -> Arc<PostgresServer> {
+    static SERVER: Mutex<Weak<PostgresServer>> = Mutex::new(Weak::new());
+    let mut started = SERVER.lock().unwrap();
+    let start = || Arc::new(PostgresServer::with(&["max_connections=500"]));
+    let server = started.upgrade().unwrap_or_else(start);
+    *started = Arc::downgrade(&server);
+    server
 }
 
 /// Leases in this process's memory, with a ttl and a way to travel.

@@ -11,7 +11,7 @@ const PORT: u16 = 5432;
 const ACCEPTED: &str = "accepted is postgres://[user[:password]@]host[:port]/database";
 
 /// What the query of a URL may say beside the settings of every locker.
-pub(crate) const QUERY: &[&str] = &["table", "host", "sslmode", "sslrootcert", "sslcert", "sslkey"];
+pub(crate) const QUERY: &[&str] = &["table", "mode", "host", "sslmode", "sslrootcert", "sslcert", "sslkey"];
 
 /// A database, a table of it, and a user.
 #[derive(Clone, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(crate) struct Address {
     password: Option<String>,
     tls: Vec<(&'static str, String)>,
     pub(super) table: Table,
+    /// Session locks instead of leases.
+    pub(crate) advisory: bool,
 }
 
 impl Address {
@@ -58,8 +60,16 @@ impl Address {
             })?;
         }
         let table = Table::parse(own("table").unwrap_or(DEFAULT), '"')?;
+        let advisory = match own("mode") {
+            None | Some("lease") => false,
+            Some("advisory") => true,
+            Some(other) => {
+                let shown = crate::error::excerpt(other);
+                return Err(format!("mode: {shown:?} is none; accepted are lease and advisory"));
+            }
+        };
         let given = |text: String| Some(text).filter(|text| !text.is_empty());
-        Ok(Self { host, port, database, user: given(user), password: given(password), tls, table })
+        Ok(Self { host, port, database, user: given(user), password: given(password), tls, table, advisory })
     }
 
     pub(super) fn to_options(&self) -> PgConnectOptions {
@@ -89,7 +99,7 @@ impl Address {
     pub(super) fn identity(&self) -> String {
         format!(
             "{:?}",
-            (&self.host, self.port, &self.database, &self.user, &self.password, &self.tls, &self.table)
+            (&self.host, self.port, &self.database, &self.user, &self.password, &self.tls, &self.table, self.advisory)
         )
     }
 }
@@ -172,7 +182,7 @@ mod tests {
             let error = shown(rest).unwrap_err();
             assert!(error.contains(said) && !error.contains("secret"), "{rest}: {error}");
         }
-        for (name, value, said) in [("table", "a;b", "table:"), ("sslmode", "maybe", "sslmode:")] {
+        for (name, value, said) in [("table", "a;b", "table:"), ("sslmode", "maybe", "sslmode:"), ("mode", "both", "mode:")] {
             let error = Address::parse("host/shop", |asked| (asked == name).then_some(value)).unwrap_err();
             assert!(error.contains(said) && error.contains("accepted are"), "{error}");
         }

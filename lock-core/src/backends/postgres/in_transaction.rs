@@ -9,12 +9,15 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::{AssertSqlSafe, PgConnection, Row as _};
+use sqlx::{PgConnection, Row as _};
 
-use super::{Postgres, fault, server::Server};
+use super::{
+    Postgres, fault,
+    server::{self, Server},
+};
 use crate::{
     backend::{Attempt, Backend, Fault, Request},
-    backends::sql::{Failed, Names, Value, Values},
+    backends::sql::{Failed, Names, Values},
     background,
     lease::{FencingToken, Holder},
     locker::{CALL_LIMIT, limited},
@@ -108,15 +111,8 @@ async fn run(
     values: &Values<'_>,
     connection: &mut PgConnection,
 ) -> Result<(Option<i64>, bool), sqlx::Error> {
-    let statement = &server.take_in_transaction;
     // Not kept: a pooler may give the connection to somebody else after the transaction.
-    let mut query = sqlx::query(AssertSqlSafe(statement.text.clone())).persistent(false);
-    for parameter in &statement.parameters {
-        query = match values.get(*parameter) {
-            Value::Text(text) => query.bind(text),
-            Value::Number(number) => query.bind(number),
-        };
-    }
+    let query = server::bound(&server.take_in_transaction, values).persistent(false);
     let row = query.fetch_one(connection).await?;
     Ok((row.try_get(0)?, row.try_get(1)?))
 }

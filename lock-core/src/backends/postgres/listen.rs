@@ -42,7 +42,7 @@ pub(super) struct Listener {
 
 /// Who waits, and how the listening goes.
 #[derive(Default)]
-struct Waiting {
+pub(super) struct Waiting {
     mailboxes: Mutex<HashMap<String, Vec<(Owner, Arc<Mailbox>)>>>,
     state: Mutex<State>,
     /// Fires when it listens, or cannot.
@@ -138,7 +138,7 @@ impl Waiting {
     }
 
     /// The mailbox of a waiter, and whether it is new.
-    fn mailbox(&self, id: &str, owner: &Owner) -> (Arc<Mailbox>, bool) {
+    pub(super) fn mailbox(&self, id: &str, owner: &Owner) -> (Arc<Mailbox>, bool) {
         let mut mailboxes = sync::lock(&self.mailboxes);
         let of_key = mailboxes.entry(id.to_owned()).or_default();
         if let Some((_, known)) = of_key.iter().find(|(known, _)| known == owner) {
@@ -149,7 +149,7 @@ impl Waiting {
         (mailbox, true)
     }
 
-    fn forget(&self, id: &str, owner: &Owner) {
+    pub(super) fn forget(&self, id: &str, owner: &Owner) {
         let mut mailboxes = sync::lock(&self.mailboxes);
         if let Some(of_key) = mailboxes.get_mut(id) {
             of_key.retain(|(known, _)| known != owner);
@@ -160,7 +160,7 @@ impl Waiting {
     }
 
     /// A key is free, and kept for `first` for a while; for nobody if that is empty.
-    fn told(&self, id: &str, first: &str) {
+    pub(super) fn told(&self, id: &str, first: &str) {
         let mailboxes = sync::lock(&self.mailboxes);
         for (owner, mailbox) in mailboxes.get(id).into_iter().flatten() {
             let at_once = first.is_empty() || owner.text(&mut [0; 32]) == first;
@@ -168,7 +168,7 @@ impl Waiting {
         }
     }
 
-    fn wake_all(&self) {
+    pub(super) fn wake_all(&self) {
         let mailboxes = sync::lock(&self.mailboxes);
         mailboxes.values().flatten().for_each(|(_, mailbox)| mailbox.tell(Signal::LookAgain));
     }

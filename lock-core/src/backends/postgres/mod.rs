@@ -12,7 +12,7 @@
 //!
 //! # Settings
 //! Beside those of every locker, in the URL's query: `table=lock_leases`, with a schema before a dot or without; `host=`
-//! for the directory of a socket; `sslmode`, `sslrootcert`, `sslcert` and `sslkey` as libpq has them. What the URL leaves
+//! for the directory of a socket; `mode=advisory` for [session locks](Advisory) instead of leases; `sslmode`, `sslrootcert`, `sslcert` and `sslkey` as libpq has them. What the URL leaves
 //! open of user, password and TLS is taken from where libpq takes it: `PGUSER`, `PGPASSWORD`, `PGSSLMODE`, `~/.pgpass`.
 //!
 //! # Permissions
@@ -26,16 +26,18 @@
 //! and nobody listens.
 
 mod address;
+mod advisory;
 mod fault;
 mod in_transaction;
 mod listen;
 mod server;
+mod session;
 
 use std::sync::Arc;
 
 pub(crate) use self::address::{Address, QUERY};
 pub(crate) use self::in_transaction::{Outcome, acquire as acquire_in};
-pub use self::server::Server;
+pub use self::{advisory::Advisory, server::Server};
 use super::sql::{self, Rows};
 use crate::{
     error::{Error, Result},
@@ -69,7 +71,7 @@ impl Postgres {
     /// [`Error::Config`] for a URL that is none of a PostgreSQL.
     pub fn open(url: &str) -> Result<Self> {
         match crate::url::Url::parse(url)?.place {
-            Place::Postgres(address) => Self::at(address),
+            Place::Postgres(address) if !address.advisory => Self::at(address),
             _ => Err(Error::config(
                 "it is not the URL of a PostgreSQL; accepted are postgres:// and postgresql://",
             )),
@@ -88,5 +90,22 @@ impl Postgres {
         let name = address.identity();
         let made = Self::at(address)?;
         Ok(OPENED.get(&name, || (Arc::new(Queue::new()), Arc::new(made))))
+    }
+}
+
+impl Advisory {
+    /// A client of its own of the database behind a URL with `mode=advisory`; other settings in its query are not for the
+    /// backend.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a URL that is none of a PostgreSQL, or says another mode.
+    pub fn open(url: &str) -> Result<Self> {
+        match crate::url::Url::parse(url)?.place {
+            Place::Postgres(address) if address.advisory => {
+                sql::install_tls();
+                Self::at(address)
+            }
+            _ => Err(Error::config("it is not the URL of session locks; accepted is postgres://…?mode=advisory")),
+        }
     }
 }

@@ -10,14 +10,15 @@ use std::{
 };
 
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, Row as _,
-    postgres::{PgConnectOptions, PgConnection, PgRow},
+    AssertSqlSafe, ConnectOptions, Connection, Executor, Postgres, Row as _,
+    postgres::{PgArguments, PgConnectOptions, PgConnection, PgRow},
+    query::Query,
 };
 
 use super::{address::Address, fault, listen::Listener};
 use crate::{
     backend::{Capabilities, Fault, Request, Watch},
-    backends::sql::{Database, Failed, Pool, Row, Statement, Statements, Style, Taken, Value, Values},
+    backends::sql::{Database, Failed, Pool, Row, Statement, Statements, Style, Taken, Value, Values, hexadecimal},
     error::Result,
     lease::Owner,
 };
@@ -27,6 +28,9 @@ const CONNECTIONS: usize = 4;
 
 /// How long a statement waits for a row that a transaction keeps.
 const LOCKED: Duration = Duration::from_millis(50);
+
+/// Shows whether a session is one's own.
+pub(super) const PROOF: &str = "SELECT coalesce(current_setting('lock.session', true), '')";
 
 /// A database of a PostgreSQL server.
 pub struct Server {
@@ -169,12 +173,9 @@ impl Database for Server {
 
 impl Wire {
     fn new(address: Address) -> Result<Self> {
-        use std::fmt::Write;
         let proof = Owner::random()?.to_string();
-        let mut channel = String::from("lock_");
-        for byte in &hmac_sha256::Hash::hash(address.table.name.as_bytes())[..8] {
-            let _ = write!(channel, "{byte:02x}");
-        }
+        let hash = hmac_sha256::Hash::hash(address.table.name.as_bytes());
+        let channel = format!("lock_{}", hexadecimal(&hash[..8]));
         let options = address
             .to_options()
             // Poolers refuse what they do not know, and no fraction is ever asked for.
@@ -194,6 +195,11 @@ impl Wire {
         ])
     }
 
+    /// What [`PROOF`] shows on a session that was made with [`own_options`](Self::own_options).
+    pub(super) fn is_ours(&self, shown: &PgRow) -> bool {
+        shown.try_get::<String, _>(0).is_ok_and(|shown| shown == self.proof)
+    }
+
     /// Whether there is a session of our own to listen on, as far as is known.
     pub(super) fn is_direct(&self) -> bool {
         !self.pooled.load(Ordering::Relaxed)
@@ -209,9 +215,7 @@ impl Wire {
             Some(connection) => connection,
             None => PgConnection::connect_with(&self.options).await?,
         };
-        let asked = "SELECT coalesce(current_setting('lock.session', true), '')";
-        let shown = sqlx::Executor::fetch_one(&mut connection, asked).await?;
-        let own = shown.try_get::<String, _>(0)? == self.proof;
+        let own = self.is_ours(&connection.fetch_one(PROOF).await?);
         if !own && !self.pooled.swap(true, Ordering::Relaxed) {
             tracing::info!(
                 address = %self.address,
@@ -242,24 +246,36 @@ impl Wire {
 impl Session {
     async fn run(&mut self, statement: &Statement, values: &Values<'_>) -> Result<Vec<PgRow>, sqlx::Error> {
         if self.own {
-            let mut query = sqlx::query(AssertSqlSafe(Arc::clone(&statement.text)));
-            for parameter in &statement.parameters {
-                query = match values.get(*parameter) {
-                    Value::Text(text) => query.bind(text),
-                    Value::Number(number) => query.bind(number),
-                };
-            }
-            return query.fetch_all(&mut self.connection).await;
+            return fetch(statement, values, &mut self.connection).await;
         }
         // What was prepared may be on another session by the next transaction, and somebody else's here. So the values
         // stand in the statement, in letters that mean nothing to SQL, and all of it is one transaction.
         let filled = statement.filled(values, |text| {
-            let digits: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-            format!("convert_from(decode('{digits}', 'hex'), 'UTF8')")
+            format!("convert_from(decode('{}', 'hex'), 'UTF8')", hexadecimal(text.as_bytes()))
         });
         let filled = format!("SET LOCAL lock_timeout = {}; {filled}", LOCKED.as_millis());
         sqlx::raw_sql(AssertSqlSafe(filled)).fetch_all(&mut self.connection).await
     }
+}
+
+/// Runs a statement that stays prepared.
+pub(super) async fn fetch<'c>(
+    statement: &Statement,
+    values: &Values<'_>,
+    on: impl Executor<'c, Database = Postgres>,
+) -> Result<Vec<PgRow>, sqlx::Error> {
+    bound(statement, values).fetch_all(on).await
+}
+
+pub(super) fn bound<'a>(statement: &Statement, values: &Values<'a>) -> Query<'a, Postgres, PgArguments> {
+    let mut query = sqlx::query(AssertSqlSafe(Arc::clone(&statement.text)));
+    for parameter in &statement.parameters {
+        query = match values.get(*parameter) {
+            Value::Text(text) => query.bind(text),
+            Value::Number(number) => query.bind(number),
+        };
+    }
+    query
 }
 
 fn read(row: &PgRow) -> Result<Row, sqlx::Error> {

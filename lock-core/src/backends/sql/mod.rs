@@ -30,7 +30,7 @@ use std::{
 
 pub(in crate::backends) use self::{
     pool::Pool,
-    row::Row,
+    row::{Row, lease},
     statement::{Statement, Style},
     table::{DEFAULT, Table},
     values::{Value, Values},
@@ -418,10 +418,14 @@ impl Names {
 
 /// What a row is found by: keys are too long for an index, and not every database tells `a` from `a ` or from `A`.
 fn id(key: &Key) -> String {
+    hexadecimal(&hmac_sha256::Hash::hash(key.as_str().as_bytes()))
+}
+
+pub(in crate::backends) fn hexadecimal(bytes: &[u8]) -> String {
     use fmt::Write;
-    hmac_sha256::Hash::hash(key.as_str().as_bytes()).iter().fold(String::with_capacity(64), |mut id, byte| {
-        let _ = write!(id, "{byte:02x}");
-        id
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut digits, byte| {
+        let _ = write!(digits, "{byte:02x}");
+        digits
     })
 }
 

@@ -37,7 +37,7 @@ pub(super) fn entry(owner: &str) -> String {
 
 impl Row {
     /// Who holds the key, if somebody does.
-    pub(super) fn holder(&self) -> Result<Option<Holder>, Fault> {
+    pub(in crate::backends) fn holder(&self) -> Result<Option<Holder>, Fault> {
         if self.left <= 0 {
             return Ok(None);
         }
@@ -69,7 +69,7 @@ impl Row {
 }
 
 /// A lease with all the tokens from `first` to `last`.
-pub(super) fn lease(request: &Request, first: i64, last: i64) -> Result<Lease, Fault> {
+pub(in crate::backends) fn lease(request: &Request, first: i64, last: i64) -> Result<Lease, Fault> {
     let wrong = || Fault::failed("the table holds a fencing token that is none").permanent().maybe_executed();
     let token = u64::try_from(first).map_err(|_| wrong())?;
     let mut lease = Lease::new(request.key.clone(), request.owner.clone(), token, request.ttl);

@@ -18,10 +18,11 @@ pub enum Parameter {
     Now,
     Wall,
     Boot,
+    Lock,
 }
 
 impl Parameter {
-    const ALL: [(&'static str, Self); 15] = [
+    const ALL: [(&'static str, Self); 16] = [
         ("id", Self::Id),
         ("key", Self::Key),
         ("owner", Self::Owner),
@@ -37,6 +38,7 @@ impl Parameter {
         ("now", Self::Now),
         ("wall", Self::Wall),
         ("boot", Self::Boot),
+        ("lock", Self::Lock),
     ];
 
     pub(super) fn named(name: &str) -> Option<Self> {
@@ -75,6 +77,8 @@ pub struct Values<'a> {
     pub(in crate::backends) now: i64,
     pub(in crate::backends) wall: i64,
     pub(in crate::backends) boot: &'a str,
+    /// The number of a session's lock.
+    pub(in crate::backends) lock: i64,
 }
 
 impl<'a> Values<'a> {
@@ -99,6 +103,7 @@ impl<'a> Values<'a> {
             Parameter::Now => Value::Number(self.now),
             Parameter::Wall => Value::Number(self.wall),
             Parameter::Boot => Value::Text(self.boot),
+            Parameter::Lock => Value::Number(self.lock),
         }
     }
 }
