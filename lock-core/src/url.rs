@@ -106,7 +106,7 @@ impl Url {
             }
             #[cfg(feature = "postgres")]
             "postgres" | "postgresql" => {
-                let address = postgres::Address::parse(rest, |name| query.own(name));
+                let address = postgres::parse(rest, |name| query.own(name));
                 Place::Postgres(address.map_err(|wrong| Error::config(format!("{shown:?}: {wrong}")))?)
             }
             known => return Err(not_here(known, shown)),

@@ -32,8 +32,9 @@ mod server;
 
 use std::sync::Arc;
 
-pub(crate) use self::address::{Address, QUERY};
+pub(crate) use self::address::{QUERY, parse};
 pub use self::server::Server;
+pub(crate) use super::sql::Address;
 use super::sql::{self, Rows};
 use crate::{
     error::{Error, Result},

@@ -14,10 +14,10 @@ use sqlx::{
     postgres::{PgConnectOptions, PgConnection, PgRow},
 };
 
-use super::{address::Address, fault, listen::Listener};
+use super::{address::to_options, fault, listen::Listener};
 use crate::{
     backend::{Capabilities, Fault, Request, Watch},
-    backends::sql::{Database, Failed, Pool, Row, Statement, Statements, Style, Value, Values},
+    backends::sql::{Address, Database, Failed, Pool, Row, Statement, Statements, Style, Value, Values},
     error::Result,
     lease::Owner,
 };
@@ -164,8 +164,7 @@ impl Wire {
         for byte in &hmac_sha256::Hash::hash(address.table.name.as_bytes())[..8] {
             let _ = write!(channel, "{byte:02x}");
         }
-        let options = address
-            .to_options()
+        let options = to_options(&address)
             // Poolers refuse what they do not know, and no fraction is ever asked for.
             .extra_float_digits(None)
             .application_name("lock")
@@ -213,11 +212,7 @@ impl Wire {
         Ok(Session { connection, own })
     }
 
-    pub(super) async fn run(
-        &self,
-        statement: &Statement,
-        values: &Values<'_>,
-    ) -> Result<Vec<PgRow>, Failed> {
+    pub(super) async fn run(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<PgRow>, Failed> {
         let mut lent = self.pool.get(|| self.connect()).await.map_err(Failed::Connecting)?;
         let done = lent.connection.run(statement, values).await;
         match &done {

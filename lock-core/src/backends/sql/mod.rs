@@ -14,6 +14,8 @@
 //!   request, which puts him in line again.
 //! - A row that is pruned: its token is below the time of day, from which the next one is taken.
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod address;
 mod pool;
 mod row;
 mod statement;
@@ -28,6 +30,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) use self::address::Address;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(in crate::backends) use self::address::Form;
 pub(in crate::backends) use self::{
     pool::Pool,
     row::Row,
@@ -273,13 +279,7 @@ impl<D: Database> Inner<D> {
         }));
     }
 
-    fn values<'a>(
-        &'a self,
-        id: &'a str,
-        owner: &'a str,
-        entry: &'a str,
-        request: &'a Request,
-    ) -> Values<'a> {
+    fn values<'a>(&'a self, id: &'a str, owner: &'a str, entry: &'a str, request: &'a Request) -> Values<'a> {
         Values {
             key: request.key.as_str(),
             owner,
