@@ -99,6 +99,12 @@ pub trait Database: fmt::Debug + Send + Sync + 'static {
         values: &Values<'_>,
     ) -> impl Future<Output = Result<Vec<Row>, Fault>> + Send;
 
+    /// Gets in line while the key is not to be had, and says what stands in the way then.
+    #[doc(hidden)]
+    fn stand_in_line(&self, values: &Values<'_>) -> impl Future<Output = Result<Vec<Row>, Fault>> + Send {
+        self.rows(&self.statements().stand_in_line, values)
+    }
+
     /// Runs a statement that changes rows. Returns whether there was one to change.
     #[doc(hidden)]
     fn change(
@@ -222,7 +228,7 @@ impl<D: Database> Inner<D> {
             sync::lock(&self.in_line).remove(&place(request));
         }
         sync::lock(&self.in_line).insert(place(request));
-        Ok(self.database.rows(&self.statements().stand_in_line, values).await?.pop())
+        Ok(self.database.stand_in_line(values).await?.pop())
     }
 
     async fn take_over(&self, request: &Request) -> Result<Option<Attempt>, Fault> {
