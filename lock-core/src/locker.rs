@@ -111,7 +111,7 @@ impl Locker {
                 store
             }
             #[cfg(feature = "postgres")]
-            Place::Postgres(address) if address.advisory => {
+            Place::PostgresAdvisory(address) => {
                 let opened = backends::postgres::Advisory::opened(address)?;
                 let store = Store::Backend(Arc::clone(&opened.0), Arc::clone(&opened.1) as _);
                 shared = Some(opened);

@@ -59,6 +59,9 @@ pub(crate) enum Place {
     /// A table of a database.
     #[cfg(feature = "postgres")]
     Postgres(postgres::Address),
+    /// The same, with session locks.
+    #[cfg(feature = "postgres")]
+    PostgresAdvisory(postgres::Address),
 }
 
 impl Url {
@@ -106,8 +109,10 @@ impl Url {
             }
             #[cfg(feature = "postgres")]
             "postgres" | "postgresql" => {
-                let address = postgres::Address::parse(rest, |name| query.own(name));
-                Place::Postgres(address.map_err(|wrong| Error::config(format!("{shown:?}: {wrong}")))?)
+                let wrong = |wrong| Error::config(format!("{shown:?}: {wrong}"));
+                let address = postgres::parse(rest, |name| query.own(name)).map_err(wrong)?;
+                let advisory = postgres::is_advisory(query.own("mode")).map_err(wrong)?;
+                if advisory { Place::PostgresAdvisory(address) } else { Place::Postgres(address) }
             }
             known => return Err(not_here(known, shown)),
         };

@@ -35,9 +35,12 @@ mod session;
 
 use std::sync::Arc;
 
-pub(crate) use self::address::{Address, QUERY};
-pub(crate) use self::in_transaction::{Outcome, acquire as acquire_in};
+pub(crate) use self::{
+    address::{QUERY, is_advisory, parse},
+    in_transaction::{Outcome, acquire as acquire_in},
+};
 pub use self::{advisory::Advisory, server::Server};
+pub(crate) use super::sql::Address;
 use super::sql::{self, Rows};
 use crate::{
     error::{Error, Result},
@@ -71,7 +74,7 @@ impl Postgres {
     /// [`Error::Config`] for a URL that is none of a PostgreSQL.
     pub fn open(url: &str) -> Result<Self> {
         match crate::url::Url::parse(url)?.place {
-            Place::Postgres(address) if !address.advisory => Self::at(address),
+            Place::Postgres(address) => Self::at(address),
             _ => Err(Error::config(
                 "it is not the URL of a PostgreSQL; accepted are postgres:// and postgresql://",
             )),
@@ -101,7 +104,7 @@ impl Advisory {
     /// [`Error::Config`] for a URL that is none of a PostgreSQL, or says another mode.
     pub fn open(url: &str) -> Result<Self> {
         match crate::url::Url::parse(url)?.place {
-            Place::Postgres(address) if address.advisory => {
+            Place::PostgresAdvisory(address) => {
                 sql::install_tls();
                 Self::at(address)
             }

@@ -15,10 +15,12 @@ use sqlx::{
     query::Query,
 };
 
-use super::{address::Address, fault, listen::Listener};
+use super::{address::to_options, fault, listen::Listener};
 use crate::{
     backend::{Capabilities, Fault, Request, Watch},
-    backends::sql::{Database, Failed, Pool, Row, Statement, Statements, Style, Taken, Value, Values, hexadecimal},
+    backends::sql::{
+        Address, Database, Failed, Pool, Row, Statement, Statements, Style, Taken, Value, Values, hexadecimal,
+    },
     error::Result,
     lease::Owner,
 };
@@ -176,8 +178,7 @@ impl Wire {
         let proof = Owner::random()?.to_string();
         let hash = hmac_sha256::Hash::hash(address.table.name.as_bytes());
         let channel = format!("lock_{}", hexadecimal(&hash[..8]));
-        let options = address
-            .to_options()
+        let options = to_options(&address)
             // Poolers refuse what they do not know, and no fraction is ever asked for.
             .extra_float_digits(None)
             .application_name("lock")
@@ -228,11 +229,7 @@ impl Wire {
         Ok(Session { connection, own })
     }
 
-    pub(super) async fn run(
-        &self,
-        statement: &Statement,
-        values: &Values<'_>,
-    ) -> Result<Vec<PgRow>, Failed> {
+    pub(super) async fn run(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<PgRow>, Failed> {
         let mut lent = self.pool.get(|| self.connect()).await.map_err(Failed::Connecting)?;
         let done = lent.connection.run(statement, values).await;
         match &done {

@@ -14,6 +14,8 @@
 //!   request, which puts him in line again.
 //! - A row that is pruned: its token is below the time of day, from which the next one is taken.
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod address;
 mod pool;
 mod row;
 mod statement;
@@ -28,6 +30,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) use self::address::Address;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(in crate::backends) use self::address::Form;
 pub(in crate::backends) use self::{
     pool::Pool,
     row::{Row, lease},
@@ -95,6 +101,12 @@ pub trait Database: fmt::Debug + Send + Sync + 'static {
         statement: &Statement,
         values: &Values<'_>,
     ) -> impl Future<Output = Result<Vec<Row>, Fault>> + Send;
+
+    /// Gets in line while the key is not to be had, and says what stands in the way then.
+    #[doc(hidden)]
+    fn stand_in_line(&self, values: &Values<'_>) -> impl Future<Output = Result<Vec<Row>, Fault>> + Send {
+        self.rows(&self.statements().stand_in_line, values)
+    }
 
     /// Runs a statement that changes rows. Returns whether there was one to change.
     #[doc(hidden)]
@@ -258,7 +270,7 @@ impl<D: Database> Inner<D> {
             sync::lock(&self.in_line).remove(&place(request));
         }
         sync::lock(&self.in_line).insert(place(request));
-        Ok(self.database.rows(&self.statements().stand_in_line, values).await?.pop())
+        Ok(self.database.stand_in_line(values).await?.pop())
     }
 
     async fn take_over(&self, request: &Request) -> Result<Option<Attempt>, Fault> {
