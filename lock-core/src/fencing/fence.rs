@@ -171,7 +171,10 @@ mod tests {
         assert_eq!(fence.admit(5), Ok(()));
         assert_eq!(fence.admit(4), Err(Stale { token: 4, highest: Some(5) }));
         assert_eq!(fence.admit(9), Ok(()));
-        assert_eq!(Fence::from(FencingToken::from(fence)).admit(8).map_err(|stale| stale.highest), Err(Some(9)));
+        assert_eq!(
+            Fence::from(FencingToken::from(fence)).admit(8).map_err(|stale| stale.highest),
+            Err(Some(9))
+        );
     }
 
     #[test]

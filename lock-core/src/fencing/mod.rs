@@ -9,7 +9,10 @@
 //! |---|---|
 //! | a table of a database | a column, compared in the statement that writes: [below](#sql) |
 #![cfg_attr(feature = "redis", doc = "| Redis, Valkey | a key beside it, compared by a script: [`redis`] |")]
-#![cfg_attr(not(feature = "redis"), doc = "| Redis, Valkey | a key beside it, compared by a script: feature `redis` |")]
+#![cfg_attr(
+    not(feature = "redis"),
+    doc = "| Redis, Valkey | a key beside it, compared by a script: feature `redis` |"
+)]
 //! | a store of one's own | [`Fenced`], or [`Fence`] under a lock that is there already |
 //!
 //! A refused write is [`Stale`], which `?` makes a [`lock::Error`](crate::Error) that
@@ -26,29 +29,23 @@
 //! one an `i64` without a loss.
 //!
 //! ```sql
-//! -- Writes. No row: the token is stale (or there is no such account).
+//! -- Writes. No row: the token is stale, or there is no such account.
 //! UPDATE accounts SET balance = $1, fence = $2 WHERE id = $3 AND fence <= $2
-//! -- Reads what the write will depend on. No row: the same.
-//! UPDATE accounts SET fence = $1 WHERE id = $2 AND fence <= $1 RETURNING balance
-//! -- Writes a row that may not be there yet (PostgreSQL, SQLite).
+//!
+//! -- Before reading what a write will depend on; then `SELECT` as ever. No row: the same.
+//! UPDATE accounts SET fence = $1 WHERE id = $2 AND fence <= $1
+//!
+//! -- Writes a row that may not be there yet (PostgreSQL, SQLite). No row: the token is stale.
 //! INSERT INTO accounts (id, balance, fence) VALUES ($3, $1, $2)
 //!     ON CONFLICT (id) DO UPDATE SET balance = excluded.balance, fence = excluded.fence
 //!     WHERE accounts.fence <= excluded.fence
 //! ```
 //!
-//! ```ignore
-//! let token = guard.fencing_token();
-//! let written = sqlx::query("UPDATE accounts SET balance = $1, fence = $2 WHERE id = $3 AND fence <= $2")
-//!     .bind(balance).bind(token.cast_signed()).bind(id)
-//!     .execute(&pool).await?;
-//! if written.rows_affected() == 0 {
-//!     return Err(Stale::new(token).into());
-//! }
-//! ```
+//! Where no row was written, `return Err(Stale::new(token).into())`. A row that is deleted takes its fence along: mark it
+//! as deleted instead, by the first statement.
 //!
-//! MySQL and MariaDB write `?` for each value, the token twice, and read by `SELECT … FOR UPDATE` in the transaction of
-//! the `UPDATE`. They count the rows that *changed*, unless the client asks for those that were found, as sqlx does: else
-//! the same write again under one token looks refused.
+//! MySQL and MariaDB write `?` for each value, the token twice. They count the rows that *changed*, unless the client asks
+//! for those that were found, as sqlx does: else the same write again under one token looks refused.
 
 mod fence;
 #[cfg(feature = "redis")]
