@@ -179,21 +179,29 @@ impl Order {
     }
 
     #[lock_model(refresh = self.load(source), using = LOCKER)]
-    fn from_source(&mut self, source: &mut Source) -> Result<usize, AppError> {
+    fn reloaded_by(&mut self, source: &mut Source) -> Result<usize, AppError> {
         source.0 = Err(());
         Ok(self.bar.len())
     }
 
     /// The argument is the reload's alone.
     #[lock_model(refresh = self.load(&mut source), using = LOCKER)]
-    fn from_its_source(mut self, mut source: Source) -> Result<String, AppError> {
+    fn reloaded_by_its_own(mut self, mut source: Source) -> Result<String, AppError> {
         Ok(self.bar)
     }
 
     #[lock_model(refresh = self.load_async(source), using = LOCKER)]
-    async fn from_source_async(&mut self, source: &mut Source) -> Result<usize, AppError> {
+    async fn reloaded_by_async(&mut self, source: &mut Source) -> Result<usize, AppError> {
         source.0 = Err(());
         Ok(self.bar.len())
+    }
+
+    #[lock_model(refresh = self.load_async(source), using = LOCKER)]
+    fn reloaded_by_in_a_future(
+        &mut self,
+        source: &mut Source,
+    ) -> impl Future<Output = Result<usize, AppError>> {
+        async move { Ok(self.bar.len()) }
     }
 }
 
@@ -201,12 +209,14 @@ impl Order {
 async fn a_model_is_reloaded_from_an_argument() {
     let mut order = Order { id: 73, ..order() };
     let mut source = Source(Ok("from there"));
-    assert_eq!(order.from_source(&mut source), Ok(10));
-    assert_eq!(order.from_source(&mut source), Err(AppError::Gone));
+    assert_eq!(order.reloaded_by(&mut source), Ok(10));
+    assert_eq!(order.reloaded_by(&mut source), Err(AppError::Gone));
     source.0 = Ok("again");
-    assert_eq!(order.from_source_async(&mut source).await, Ok(5));
-    assert_eq!(order.from_source_async(&mut source).await, Err(AppError::Gone));
+    assert_eq!(order.reloaded_by_async(&mut source).await, Ok(5));
+    assert_eq!(order.reloaded_by_async(&mut source).await, Err(AppError::Gone));
     assert!(!is_locked("shop:order:pk:73"));
+    source.0 = Ok("in a future");
+    assert_eq!(order.reloaded_by_in_a_future(&mut source).await, Ok(11));
 
     source.0 = Ok("in a block");
     let block = lock_model!(order, refresh = order.load(&mut source), using = LOCKER, { order.bar.len() });
@@ -219,7 +229,7 @@ async fn a_model_is_reloaded_from_an_argument() {
     source.0 = Err(());
     assert!(lock_model!(order, refresh = order.load(&mut source), using = LOCKER, { 1 }).is_err());
     assert!(!is_locked("shop:order:pk:73"));
-    assert_eq!(order.from_its_source(Source(Ok("and gone"))).unwrap(), "and gone");
+    assert_eq!(order.reloaded_by_its_own(Source(Ok("and gone"))).unwrap(), "and gone");
 }
 
 #[test]
