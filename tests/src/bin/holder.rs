@@ -28,7 +28,9 @@ fn main() {
 
 /// Holds the lock of a key of Redis, tells its token, and writes each line that comes to the key, as long as it may.
 fn write_when_told(url: &str, key: &str) {
-    let guard = Locker::open(url).unwrap().lock(key).ttl(Duration::from_millis(300)).acquire().unwrap();
+    let lock = Locker::open(url).unwrap().lock(key).ttl(Duration::from_millis(600));
+    // Once more if the machine was too busy to answer while there was enough left of the lease.
+    let guard = (0..20).find_map(|_| lock.acquire().ok()).unwrap();
     let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
     for line in std::io::stdin().lines() {
         let write = fenced("SET", key, guard.fencing_token()).arg(line.unwrap());
