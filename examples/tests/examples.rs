@@ -26,6 +26,24 @@ fn model_sells_a_seat_once() -> io::Result<()> {
     Ok(())
 }
 
+#[cfg(feature = "sqlx")]
+#[test]
+fn model_sqlx_loses_payments_without_the_lock_and_none_with_it() -> io::Result<()> {
+    let printed = run("model_sqlx")?;
+    assert!(printed.contains("without a lock, ten times 10 make 10\n"), "{printed}");
+    assert!(printed.contains("ten times 10 make 100\n"), "{printed}");
+    Ok(())
+}
+
+#[cfg(feature = "diesel")]
+#[test]
+fn model_diesel_sells_twice_without_the_lock_and_once_with_it() -> io::Result<()> {
+    let printed = run("model_diesel")?;
+    assert!(printed.contains("without a lock, ten of ten sold leave 9\n"), "{printed}");
+    assert!(printed.contains("ten of ten sold leave 0\n"), "{printed}");
+    Ok(())
+}
+
 #[test]
 fn blocks_count_every_visit() -> io::Result<()> {
     let printed = run("blocks")?;

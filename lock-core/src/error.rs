@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt, io, sync::Arc, time::Duration};
 
-use crate::{key::Key, lease::Holder};
+use crate::{fencing::Stale, key::Key, lease::Holder};
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -49,6 +49,9 @@ pub enum Error {
         /// The key, prefix included.
         key: Key,
     },
+    /// It is no longer held, as what it was to write to found out: a [fenced](crate::fencing) write was refused.
+    #[error(transparent)]
+    Stale(#[from] Stale),
     /// The calling thread or task holds it already, and would wait for itself.
     #[error("lock {key:?} is already held by this very call; waiting for it would never end")]
     #[non_exhaustive]
@@ -104,7 +107,7 @@ impl Error {
             | Self::WouldDeadlock { key }
             | Self::Backend { key, .. } => Some(key.as_str()),
             Self::InvalidKey { key, .. } => Some(key),
-            Self::Config { .. } | Self::Unsupported { .. } => None,
+            Self::Stale(_) | Self::Config { .. } | Self::Unsupported { .. } => None,
         }
     }
 
@@ -113,15 +116,15 @@ impl Error {
         matches!(self, Self::Locked { .. } | Self::Timeout { .. })
     }
 
-    /// It was held and is no longer: [`Error::Lost`].
+    /// It was held and is no longer: [`Error::Lost`] or [`Error::Stale`].
     pub const fn is_lost(&self) -> bool {
-        matches!(self, Self::Lost { .. })
+        matches!(self, Self::Lost { .. } | Self::Stale(_))
     }
 
     /// The same call may succeed later.
     pub const fn is_retryable(&self) -> bool {
         match self {
-            Self::Locked { .. } | Self::Timeout { .. } | Self::Lost { .. } => true,
+            Self::Locked { .. } | Self::Timeout { .. } | Self::Lost { .. } | Self::Stale(_) => true,
             Self::Backend { retryable, .. } => *retryable,
             _ => false,
         }
@@ -166,7 +169,7 @@ impl From<Error> for io::Error {
             Error::WouldDeadlock { .. } => io::ErrorKind::Deadlock,
             Error::InvalidKey { .. } | Error::Config { .. } => io::ErrorKind::InvalidInput,
             Error::Unsupported { .. } => io::ErrorKind::Unsupported,
-            Error::Lost { .. } | Error::Backend { .. } => io::ErrorKind::Other,
+            Error::Lost { .. } | Error::Stale(_) | Error::Backend { .. } => io::ErrorKind::Other,
         };
         Self::new(kind, error)
     }

@@ -27,6 +27,7 @@ pub mod backends;
 pub mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod fencing;
 
 mod acquire;
 mod background;

@@ -134,6 +134,9 @@ pub fn lock(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> pro
 /// `Refresh::refresh`, or in an `async` method by `RefreshAsync::refresh`. The method takes `&mut self` or `mut self`, and
 /// its error is made from the reload's; the lock is released then.
 ///
+/// A model that is reloaded from an argument, a connection above all, says how: `refresh = self.reload(db)`, any expression
+/// that gives `Result<(), E>`, or in an `async` method a future of one.
+///
 /// # Errors
 ///
 /// Those of `#[lock]`, and that of `refresh`.
@@ -169,8 +172,8 @@ pub fn lock_block(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// Waits for the lock of a model, runs the block, and releases: `lock_model!(order, { .. })`.
 ///
 /// The model comes first and is borrowed while the key is built; then follow the arguments of `#[lock_model]` and the block
-/// of `lock!`. With `refresh`, the model is loaded again before the block runs; the error of the reload converts into
-/// `lock::Error`.
+/// of `lock!`. With `refresh`, or `refresh = order.reload(db)`, the model is loaded again before the block runs; the error of
+/// the reload converts into `lock::Error`.
 ///
 /// # Errors
 ///

@@ -39,7 +39,15 @@ pub(crate) struct ModelKey {
     pub(crate) model: Option<Expr>,
     pub(crate) name: Option<Expr>,
     pub(crate) fields: Vec<LitStr>,
-    pub(crate) refresh: Option<Ident>,
+    pub(crate) refresh: Option<Refresh>,
+}
+
+/// How a model is loaded again.
+pub(crate) struct Refresh {
+    /// The option's name, where its mistakes are shown.
+    pub(crate) at: Ident,
+    /// `refresh = EXPR`; the traits otherwise.
+    pub(crate) by: Option<Expr>,
 }
 
 /// The setters of `Lock`.
@@ -65,7 +73,7 @@ impl Call {
         self.settings.wait.is_some() || matches!(self.settings.blocking, Some((false, _)))
     }
 
-    pub(crate) fn refresh(&self) -> Option<&Ident> {
+    pub(crate) fn refresh(&self) -> Option<&Refresh> {
         match &self.key {
             KeySource::Model(key) => key.refresh.as_ref(),
             _ => None,

@@ -1,11 +1,11 @@
 //! From arguments to meaning: every option by its name, each at most once.
 
 use syn::spanned::Spanned;
-use syn::{Error, Expr, Ident, LitStr, Result, parse_quote};
+use syn::{Error, Expr, ExprLit, Ident, Lit, LitStr, Result, parse_quote};
 
 use crate::args::{Args, OptionArg};
 use crate::duration::DurationArg;
-use crate::model::{Call, KeySource, ModelKey, Settings};
+use crate::model::{Call, KeySource, ModelKey, Refresh, Settings};
 use crate::template::{Piece, Placeholder, Template};
 use crate::values::{boolean, field, identifier, list, on_lost, path, value};
 
@@ -22,7 +22,7 @@ struct Options {
     key: Option<Expr>,
     name: Option<Expr>,
     fields: Option<Vec<LitStr>>,
-    refresh: Option<Ident>,
+    refresh: Option<Refresh>,
     /// Names that a template may ask for.
     named: Vec<(Ident, Expr)>,
 }
@@ -125,9 +125,7 @@ impl Options {
     fn set(&mut self, name: &str, option: OptionArg) -> Result<()> {
         let settings = &mut self.call.settings;
         if name == "refresh" {
-            if option.value.is_none() || boolean(name, &option)? {
-                self.refresh = Some(option.name);
-            }
+            self.refresh = refresh(option);
             return Ok(());
         }
         let value = value(name, &option)?;
@@ -157,6 +155,20 @@ impl Options {
         self.fields = Some(fields);
         Ok(())
     }
+}
+
+/// `refresh`, `refresh = true`, `refresh = false` and `refresh = self.reload(db)`.
+fn refresh(option: OptionArg) -> Option<Refresh> {
+    let by = match option.value {
+        Some(Expr::Lit(ExprLit { lit: Lit::Bool(wanted), .. })) => {
+            if !wanted.value {
+                return None;
+            }
+            None
+        }
+        by => by,
+    };
+    Some(Refresh { at: option.name, by })
 }
 
 fn unknown(option: &OptionArg, own: &[&str]) -> Error {

@@ -4,7 +4,7 @@ use proc_macro2::Span;
 use syn::{Error, ReceiverKind, Result, Type};
 
 use crate::function::Function;
-use crate::model::{Call, KeySource, OnLost};
+use crate::model::{Call, KeySource, OnLost, Refresh};
 use crate::returns::{Future, Returned};
 
 /// Collects every mistake, so that one compilation shows them all.
@@ -133,7 +133,7 @@ fn model(call: &Call, function: &Function, mistakes: &mut Mistakes) {
         }
         _ => true,
     };
-    if let (Some(refresh), false) = (&key.refresh, writable) {
-        mistakes.add(refresh.span(), "`refresh` writes the reloaded fields: take `&mut self`, or `mut self`");
+    if let (Some(Refresh { at, by: None }), false) = (&key.refresh, writable) {
+        mistakes.add(at.span(), "`refresh` writes the reloaded fields: take `&mut self`, or `mut self`");
     }
 }

@@ -49,11 +49,26 @@ pub use lock_macros::lock;
 ///     fn by_bar(&self) -> Result<usize, lock::Error> {
 ///         Ok(self.bar.len())
 ///     }
+///
+///     #[lock_model(refresh = self.reload(db))] // as it is now, and nobody else changes it meanwhile
+///     fn settle(&mut self, db: &mut Connection) -> Result<usize, lock::Error> {
+///         Ok(self.bar.len())
+///     }
+///
+///     fn reload(&mut self, db: &mut Connection) -> Result<(), lock::Error> {
+///         self.bar = db.load(self.id)?;
+///         Ok(())
+///     }
 /// }
 ///
-/// let order = Order { id: 7, bar: "abc".to_owned() };
+/// # struct Connection;
+/// # impl Connection {
+/// #     fn load(&mut self, id: u64) -> Result<String, lock::Error> { Ok(format!("row {id}")) }
+/// # }
+/// let mut order = Order { id: 7, bar: "abc".to_owned() };
 /// order.by_pk();
 /// assert_eq!(order.by_bar()?, 3);
+/// assert_eq!(order.settle(&mut Connection)?, 5);
 /// # Ok::<(), lock::Error>(())
 /// ```
 ///

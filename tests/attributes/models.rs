@@ -163,6 +163,75 @@ async fn an_async_method_is_reloaded_asynchronously() {
     assert!(!is_locked("shop:order:pk:71"));
 }
 
+/// What a model is reloaded from, where that is an argument: a connection.
+struct Source(Result<&'static str, ()>);
+
+impl Order {
+    fn load(&mut self, source: &mut Source) -> Result<(), Gone> {
+        assert!(is_locked(&format!("shop:order:pk:{}", self.id)));
+        source.0.map_err(|()| Gone)?.clone_into(&mut self.bar);
+        Ok(())
+    }
+
+    async fn load_async(&mut self, source: &mut Source) -> Result<(), Gone> {
+        tokio::task::yield_now().await;
+        self.load(source)
+    }
+
+    #[lock_model(refresh = self.load(source), using = LOCKER)]
+    fn reloaded_by(&mut self, source: &mut Source) -> Result<usize, AppError> {
+        source.0 = Err(());
+        Ok(self.bar.len())
+    }
+
+    /// The argument is the reload's alone.
+    #[lock_model(refresh = self.load(&mut source), using = LOCKER)]
+    fn reloaded_by_its_own(mut self, mut source: Source) -> Result<String, AppError> {
+        Ok(self.bar)
+    }
+
+    #[lock_model(refresh = self.load_async(source), using = LOCKER)]
+    async fn reloaded_by_async(&mut self, source: &mut Source) -> Result<usize, AppError> {
+        source.0 = Err(());
+        Ok(self.bar.len())
+    }
+
+    #[lock_model(refresh = self.load_async(source), using = LOCKER)]
+    fn reloaded_by_in_a_future(
+        &mut self,
+        source: &mut Source,
+    ) -> impl Future<Output = Result<usize, AppError>> {
+        async move { Ok(self.bar.len()) }
+    }
+}
+
+#[tokio::test]
+async fn a_model_is_reloaded_from_an_argument() {
+    let mut order = Order { id: 73, ..order() };
+    let mut source = Source(Ok("from there"));
+    assert_eq!(order.reloaded_by(&mut source), Ok(10));
+    assert_eq!(order.reloaded_by(&mut source), Err(AppError::Gone));
+    source.0 = Ok("again");
+    assert_eq!(order.reloaded_by_async(&mut source).await, Ok(5));
+    assert_eq!(order.reloaded_by_async(&mut source).await, Err(AppError::Gone));
+    assert!(!is_locked("shop:order:pk:73"));
+    source.0 = Ok("in a future");
+    assert_eq!(order.reloaded_by_in_a_future(&mut source).await, Ok(11));
+
+    source.0 = Ok("in a block");
+    let block = lock_model!(order, refresh = order.load(&mut source), using = LOCKER, { order.bar.len() });
+    assert_eq!(block.unwrap(), 10);
+    source.0 = Ok("later");
+    let block = lock_model!(order, refresh = order.load_async(&mut source), using = LOCKER, async {
+        order.bar.len()
+    });
+    assert_eq!(block.await.unwrap(), 5);
+    source.0 = Err(());
+    assert!(lock_model!(order, refresh = order.load(&mut source), using = LOCKER, { 1 }).is_err());
+    assert!(!is_locked("shop:order:pk:73"));
+    assert_eq!(order.reloaded_by_its_own(Source(Ok("and gone"))).unwrap(), "and gone");
+}
+
 #[test]
 fn a_model_as_a_block() {
     let mut order = order();

@@ -1,7 +1,7 @@
 //! Fencing tokens grow with every grant of a key, whatever ended the last one.
 
 use super::{Case, case, test::Test};
-use crate::guard::Guard;
+use crate::{fencing::Fenced, guard::Guard};
 
 pub(super) const CASES: &[Case] = &[
     case!("tokens increase over releases, of all clients", nothing, over_releases),
@@ -84,24 +84,13 @@ async fn unchanged_by_renewal(test: Test) {
 }
 
 async fn a_fenced_write(test: Test) {
-    struct Row {
-        fence: u64,
-        value: &'static str,
-    }
-    impl Row {
-        fn write(&mut self, value: &'static str, token: u64) -> bool {
-            let accepted = self.fence <= token;
-            if accepted {
-                *self = Self { fence: token, value };
-            }
-            accepted
-        }
-    }
-    let mut row = Row { fence: 0, value: "" };
+    let row = Fenced::new("");
+    let write = |value, guard: &Guard| row.write(guard.fencing_token(), |row| *row = value);
     let stale = test.acquire(&test.client().lock("k").ttl(test.ttl()).renew(false)).await.unwrap();
-    assert!(row.write("first", stale.fencing_token()));
+    write("first", &stale).unwrap();
     let successor = test.acquire(&test.client().lock("k")).await.unwrap();
-    assert!(row.write("second", successor.fencing_token()));
-    assert!(!row.write("late", stale.fencing_token()));
-    assert_eq!(row.value, "second");
+    write("second", &successor).unwrap();
+    let refused = write("late", &stale).unwrap_err();
+    assert_eq!((refused.token, refused.highest), (stale.fencing_token(), Some(successor.fencing_token())));
+    assert_eq!(row.read(|row| *row), "second");
 }

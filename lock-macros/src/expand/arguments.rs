@@ -21,9 +21,12 @@ pub(super) fn moved_in(function: &Function, before: &TokenStream) -> (Function, 
         let (name, mutability) = (&pat.ident, &pat.mutability);
         let conditions: Vec<&Attribute> =
             argument.attrs.iter().filter(|attr| !attr.path().is_ident("doc")).collect();
-        // An argument that only the key uses is used.
-        let unused =
-            if mentions(before.clone(), name) { quote!(#[allow(unused_variables)]) } else { quote!() };
+        // An argument that only the key uses, or the reload, is used.
+        let unused = match (mentions(before.clone(), name), mutability) {
+            (true, None) => quote!(#[allow(unused_variables)]),
+            (true, Some(_)) => quote!(#[allow(unused_variables, unused_mut)]),
+            (false, _) => quote!(),
+        };
         lets.extend(quote_spanned! {Span::mixed_site()=>
             #(#conditions)*
             #unused

@@ -6,9 +6,12 @@ use syn::parse::{Parse, ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::{Error, Expr, ExprAsync, ExprClosure, Ident, Pat, Result, Stmt, Token, token};
 
-use super::{function::guard_name, request};
+use super::{
+    function::{guard_name, reloaded_by},
+    request,
+};
 use crate::args::Args;
-use crate::model::{Call, KeySource, OnLost};
+use crate::model::{Call, KeySource, OnLost, Refresh};
 
 /// The arguments of a block and its body.
 pub(crate) struct Block {
@@ -228,10 +231,13 @@ fn asynchronous(call: &Call, capture: Option<Token![move]>, body: &TokenStream) 
 
 /// `refresh` of a block reloads the model it names, be it a place or a borrow.
 fn refresh(call: &Call, private: &TokenStream, is_async: bool) -> Option<TokenStream> {
-    let refresh = call.refresh()?;
+    let Refresh { at, by } = call.refresh()?;
+    if let Some(by) = by {
+        return Some(reloaded_by(by, is_async));
+    }
     let KeySource::Model(key) = &call.key else { return None };
     let model = key.model.as_ref()?;
-    let at = Span::mixed_site().located_at(refresh.span());
+    let at = Span::mixed_site().located_at(at.span());
     let (reload, method) = if is_async {
         (quote!(ReloadAsync), quote_spanned!(at=> __lock_reload_async().await))
     } else {

@@ -2,12 +2,13 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::{ReceiverKind, Result};
+use syn::spanned::Spanned;
+use syn::{Expr, ReceiverKind, Result};
 
 use super::location::located;
 use super::{arguments, boxed, request, unheld};
 use crate::function::Function;
-use crate::model::Call;
+use crate::model::{Call, Refresh};
 use crate::returns::{Future, Returned, typed_return};
 
 /// The function with its body under the lock.
@@ -34,8 +35,8 @@ pub(crate) fn function(call: &Call, function: &Function) -> Result<TokenStream> 
 
 /// The function whose body owns its arguments.
 fn guarded_arguments(call: &Call, function: &Function, lock: &TokenStream) -> Function {
-    let otherwise = &call.otherwise;
-    let (function, lets) = arguments::moved_in(function, &quote!(#lock #otherwise));
+    let (otherwise, refresh) = (&call.otherwise, call.refresh().and_then(|refresh| refresh.by.as_ref()));
+    let (function, lets) = arguments::moved_in(function, &quote!(#lock #otherwise #refresh));
     function.beginning_with(lets)
 }
 
@@ -47,7 +48,7 @@ fn synchronous(call: &Call, function: &Function) -> TokenStream {
     let refused = unheld::refused(call, &returned, &private);
     let check = not_a_future(&returned, &private);
     let name = guard_name(call, &private);
-    let refresh = refresh(call, function, &returned, &private);
+    let refresh = refresh(call, function, &returned, false);
     let function = &guarded_arguments(call, function, &lock);
     let (attribute, block) = located(call, function, &returned, &private);
     // The outer block has our edition: the temporaries of its tail are dropped before the guard in every edition.
@@ -76,7 +77,7 @@ pub(super) fn asynchronous(
     let refused = unheld::refused(call, returned, &private);
     let on_lost = unheld::on_lost(call, returned, &private);
     let name = guard_name(call, &private);
-    let refresh = refresh(call, function, returned, &private);
+    let refresh = refresh(call, function, returned, true);
     let typed = if returned.opaque { TokenStream::new() } else { typed_return(returned) };
     // By the type where one is written, before the lock is taken; else by the value.
     let check = not_a_future(returned, &private);
@@ -107,27 +108,38 @@ pub(super) fn guard_name(call: &Call, private: &TokenStream) -> TokenStream {
 }
 
 /// `refresh`: reloads `self` under the lock and before the body.
-fn refresh(call: &Call, function: &Function, returned: &Returned, private: &TokenStream) -> TokenStream {
-    let (Some(refresh), Some(receiver)) = (call.refresh(), function.receiver()) else {
+fn refresh(call: &Call, function: &Function, returned: &Returned, in_async: bool) -> TokenStream {
+    let (Some(Refresh { at, by }), Some(receiver)) = (call.refresh(), function.receiver()) else {
         return TokenStream::new();
     };
-    let this = &receiver.self_token;
-    let by_value = matches!(receiver.kind, ReceiverKind::Value);
-    let this = if by_value { quote_spanned!(Span::mixed_site()=> &mut #this) } else { quote!(#this) };
-    let at = Span::mixed_site().located_at(refresh.span());
-    let (trait_name, wait) = match function.sig.asyncness {
-        Some(_) => (quote!(RefreshAsync), quote!(.await)),
-        None => (quote!(Refresh), TokenStream::new()),
+    let (private, ty) = (request::private(call), returned.tokens());
+    let (reloaded, cause) = if let Some(by) = by {
+        (reloaded_by(by, in_async), quote!(_))
+    } else {
+        let this = &receiver.self_token;
+        let by_value = matches!(receiver.kind, ReceiverKind::Value);
+        let this = if by_value { quote_spanned!(Span::mixed_site()=> &mut #this) } else { quote!(#this) };
+        let at = Span::mixed_site().located_at(at.span());
+        let (trait_name, wait) = match function.sig.asyncness {
+            Some(_) => (quote!(RefreshAsync), quote!(.await)),
+            None => (quote!(Refresh), TokenStream::new()),
+        };
+        let reloaded = quote_spanned! {at=> <Self as #private::#trait_name>::refresh(#this) #wait };
+        (reloaded, quote_spanned! {at=> <Self as #private::#trait_name>::Error })
     };
-    let reloaded = quote_spanned! {at=> <Self as #private::#trait_name>::refresh(#this) #wait };
-    let ty = returned.tokens();
-    let cause = quote_spanned! {at=> <Self as #private::#trait_name>::Error };
     let carries = quote_spanned! {returned.at()=> <#ty as #private::CarriesRefresh<#cause>> };
     quote_spanned! {Span::mixed_site()=>
         if let ::core::result::Result::Err(error) = #reloaded {
             return #carries::refused(error);
         }
     }
+}
+
+/// `refresh = EXPR`: a `Result<(), E>`, or in async code a future of one. A value that nobody would get does not compile.
+pub(super) fn reloaded_by(by: &Expr, in_async: bool) -> TokenStream {
+    let at = Span::mixed_site().located_at(by.span());
+    let wait = if in_async { quote_spanned!(at=> .await) } else { TokenStream::new() };
+    quote_spanned! {at=> { let reloaded: ::core::result::Result<(), _> = #by #wait; reloaded } }
 }
 
 /// A future behind an alias, or inside a result or an option, is refused by its type.

@@ -220,6 +220,14 @@ fn a_model_is_locked_by_its_fields() {
     assert!(by_pk.contains("model_key( &self, ::core::option::Option::None, &[], )"), "{by_pk}");
     let named = squeezed(&lock_model(quote!("a", "b", name = "n", refresh), &item));
     assert!(named.contains(r#"&["a", "b"]"#) && named.contains("Refresh>::refresh( self, )"), "{named}");
+    let reloaded = squeezed(&lock_model(quote!(refresh = self.reload(db)), &item));
+    assert!(
+        reloaded.contains("let reloaded: ::core::result::Result<(), _> = self.reload(db);"),
+        "{reloaded}"
+    );
+    assert!(reloaded.contains("CarriesRefresh<_>>::refused(error)"), "{reloaded}");
+    let not_asked = squeezed(&lock_model(quote!(refresh = false), &item));
+    assert!(!not_asked.contains("CarriesRefresh"), "{not_asked}");
     let listed = squeezed(&lock_model(quote!(fields = ["a", "b"]), &item));
     assert!(listed.contains(r#"&["a", "b"]"#), "{listed}");
 }

@@ -7,6 +7,7 @@ use lock_core::{
     Error, Holder, Key, Lease, Locker, Ttl,
     backend::{Answer, Attempt, Backend, Capabilities, Request},
     conformance::{Leases, serve},
+    fencing::redis::fenced,
 };
 use tests::servers::RedisServer;
 
@@ -16,11 +17,29 @@ fn main() {
     match arguments[..] {
         ["serve", url] => serve(|settings| Locker::open_with(url, settings)),
         ["server"] => keep_a_server(),
+        ["fenced", url, key] => write_when_told(url, key),
         ["slow", released, how] => end_with_a_slow_release(released, how),
         ["facade", key] => tell(show(&lock::lock(key))),
         ["facade", key, name] => tell(lock::locker(name).and_then(|locker| show(&locker.lock(key)))),
         ["open", url, count] => tell(open_many(url, count.parse().unwrap())),
         _ => panic!("not a command: {arguments:?}"),
+    }
+}
+
+/// Holds the lock of a key of Redis, tells its token, and writes each line that comes to the key, as long as it may.
+fn write_when_told(url: &str, key: &str) {
+    let lock = Locker::open(url).unwrap().lock(key).ttl(Duration::from_millis(600));
+    // Once more if the machine was too busy to answer while there was enough left of the lease.
+    let guard = (0..20).find_map(|_| lock.acquire().ok()).unwrap();
+    let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
+    for line in std::io::stdin().lines() {
+        let write = fenced("SET", key, guard.fencing_token()).arg(line.unwrap());
+        let written = write.query::<()>(&mut connection).unwrap();
+        println!(
+            "{}\t{}",
+            guard.fencing_token(),
+            written.map_or_else(|stale| stale.to_string(), |()| "written".into())
+        );
     }
 }
 

@@ -1,0 +1,136 @@
+//! The statements of the documentation, on databases. A database is a URL and its statements; the cases are the same.
+
+use lock::{FencingToken, fencing::Stale};
+use sqlx::{AnyPool, any::AnyPoolOptions};
+use tests::scratch::Scratch;
+
+use crate::scene::Scene;
+
+/// How a database spells them. Values in this order, as all of these numbers are bound by position.
+#[derive(Clone, Copy)]
+struct Statements {
+    /// `balance`, `fence`, `id`.
+    write: &'static str,
+    /// `balance`, `fence`, `id`; for a row that may not be there.
+    put: &'static str,
+    /// `fence`, `id`.
+    raise: &'static str,
+    /// `id`.
+    read: &'static str,
+}
+
+/// PostgreSQL and SQLite.
+const NUMBERED: Statements = Statements {
+    write: "UPDATE accounts SET balance = $1, fence = $2 WHERE id = $3 AND fence <= $2",
+    put: "INSERT INTO accounts (id, balance, fence) VALUES ($3, $1, $2) \
+          ON CONFLICT (id) DO UPDATE SET balance = excluded.balance, fence = excluded.fence \
+          WHERE accounts.fence <= excluded.fence",
+    raise: "UPDATE accounts SET fence = $1 WHERE id = $2 AND fence <= $1",
+    read: "SELECT balance FROM accounts WHERE id = $1",
+};
+
+struct Accounts {
+    pool: AnyPool,
+    statements: Statements,
+}
+
+impl Accounts {
+    const TABLE: &str = "CREATE TABLE accounts (id BIGINT PRIMARY KEY, balance BIGINT NOT NULL, fence BIGINT NOT NULL DEFAULT 0)";
+
+    /// An empty table.
+    async fn new(url: &str, statements: Statements) -> Self {
+        sqlx::any::install_default_drivers();
+        let pool = AnyPoolOptions::new().max_connections(4).connect(url).await.unwrap();
+        sqlx::query(Self::TABLE).execute(&pool).await.unwrap();
+        Self { pool, statements }
+    }
+
+    /// Whether the statement found its row.
+    async fn run(&self, statement: &'static str, values: &[i64]) -> bool {
+        let query = values.iter().fold(sqlx::query(statement), |query, value| query.bind(*value));
+        query.execute(&self.pool).await.unwrap().rows_affected() == 1
+    }
+
+    async fn write(&self, id: i64, balance: i64, token: FencingToken) -> Result<(), Stale> {
+        let found = self.run(self.statements.write, &[balance, token.cast_signed(), id]).await;
+        if found { Ok(()) } else { Err(Stale::new(token)) }
+    }
+
+    async fn put(&self, id: i64, balance: i64, token: FencingToken) -> Result<(), Stale> {
+        let found = self.run(self.statements.put, &[balance, token.cast_signed(), id]).await;
+        if found { Ok(()) } else { Err(Stale::new(token)) }
+    }
+
+    async fn read(&self, id: i64) -> i64 {
+        sqlx::query_scalar(self.statements.read).bind(id).fetch_one(&self.pool).await.unwrap()
+    }
+
+    async fn read_under(&self, id: i64, token: FencingToken) -> Result<i64, Stale> {
+        if self.run(self.statements.raise, &[token.cast_signed(), id]).await {
+            Ok(self.read(id).await)
+        } else {
+            Err(Stale::new(token))
+        }
+    }
+}
+
+async fn keeps_stale_holders_out(url: &str, statements: Statements) {
+    let accounts = Accounts::new(url, statements).await;
+    a_holder_whose_lease_has_ended(&accounts).await;
+    a_late_write_between_read_and_write(&accounts).await;
+    a_row_that_is_not_there(&accounts).await;
+    all_tokens_at_once(&accounts).await;
+}
+
+async fn a_holder_whose_lease_has_ended(accounts: &Accounts) {
+    let Scene { server: _server, late, successor } = Scene::new();
+    let (late, successor) = (late.fencing_token(), successor.fencing_token());
+    accounts.put(1, 100, late).await.unwrap();
+    accounts.write(1, 90, successor).await.unwrap();
+    accounts.write(1, 80, successor).await.unwrap();
+    accounts.write(1, 80, successor).await.unwrap();
+    assert_eq!(accounts.write(1, 0, late).await, Err(Stale::new(late)));
+    assert_eq!(accounts.put(1, 0, late).await, Err(Stale::new(late)));
+    assert_eq!(accounts.read_under(1, late).await, Err(Stale::new(late)));
+    assert_eq!(accounts.read(1).await, 80);
+}
+
+async fn a_late_write_between_read_and_write(accounts: &Accounts) {
+    accounts.put(2, 100, 5).await.unwrap();
+    assert_eq!(accounts.read_under(2, 6).await, Ok(100));
+    assert_eq!(accounts.write(2, 0, 5).await, Err(Stale::new(5)));
+    accounts.write(2, 90, 6).await.unwrap();
+    assert_eq!(accounts.read(2).await, 90);
+}
+
+async fn a_row_that_is_not_there(accounts: &Accounts) {
+    assert_eq!(accounts.write(3, 1, 9).await, Err(Stale::new(9)));
+    accounts.put(3, 1, 9).await.unwrap();
+    assert_eq!(accounts.put(3, 2, 8).await, Err(Stale::new(8)));
+    assert_eq!(accounts.read(3).await, 1);
+}
+
+/// Whatever the order in which they arrive: the row ends with the write of the highest token.
+async fn all_tokens_at_once(accounts: &Accounts) {
+    const HIGHEST: u64 = (1 << 53) - 1;
+    accounts.put(4, 0, 0).await.unwrap();
+    let write = |below: u64| accounts.write(4, (HIGHEST - below).cast_signed(), HIGHEST - below);
+    // Not in order, and each of four connections at work all the time.
+    let lanes = [3_u64, 1, 2, 0].map(|lane| async move {
+        for below in (0..25).map(|round| (round * 7) % 25 * 4 + lane) {
+            // Refused or not, by what came before.
+            let _ = write(below).await;
+        }
+    });
+    let [a, b, c, d] = lanes;
+    tokio::join!(a, b, c, d);
+    assert_eq!(accounts.read(4).await, HIGHEST.cast_signed());
+    assert_eq!(accounts.write(4, 0, HIGHEST - 1).await, Err(Stale::new(HIGHEST - 1)));
+}
+
+#[tokio::test]
+async fn sqlite_keeps_stale_holders_out() {
+    let scratch = Scratch::new("fencing");
+    let url = format!("sqlite://{}?mode=rwc", scratch.path().join("accounts.db").display());
+    keeps_stale_holders_out(&url, NUMBERED).await;
+}
