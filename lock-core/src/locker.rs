@@ -76,7 +76,7 @@ pub(crate) enum Store {
 
 impl Locker {
     /// Opens the store behind a URL: `memory://`, `file:///directory`, with the feature `redis` also
-    /// `redis://host/0`, `rediss://host/0` and `redis+unix:///socket`.
+    /// `redis://host/0`, `rediss://host/0` and `redis+unix:///socket`, with `memcached` also `memcache://host`.
     ///
     /// The URL is checked now; the store is connected to at first use.
     ///
@@ -106,6 +106,13 @@ impl Locker {
             #[cfg(feature = "redis")]
             Place::Redis(address) => {
                 let opened = backends::Redis::opened(address)?;
+                let store = Store::Backend(Arc::clone(&opened.0), Arc::clone(&opened.1) as _);
+                shared = Some(opened);
+                store
+            }
+            #[cfg(feature = "memcached")]
+            Place::Memcached(address) => {
+                let opened = backends::Memcached::opened(address);
                 let store = Store::Backend(Arc::clone(&opened.0), Arc::clone(&opened.1) as _);
                 shared = Some(opened);
                 store

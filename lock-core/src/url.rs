@@ -7,6 +7,8 @@ use std::{borrow::Cow, fmt, path::PathBuf};
 
 use percent_encoding::percent_decode_str;
 
+#[cfg(feature = "memcached")]
+use crate::backends::memcached;
 #[cfg(feature = "redis")]
 use crate::backends::redis::Address;
 #[cfg(feature = "redis")]
@@ -54,6 +56,9 @@ pub(crate) enum Place {
     /// A server, as one of its users.
     #[cfg(feature = "redis")]
     Redis(Address),
+    /// A server.
+    #[cfg(feature = "memcached")]
+    Memcached(memcached::Address),
 }
 
 impl Url {
@@ -97,6 +102,11 @@ impl Url {
                     query.own("on_runtime").map(|given| switch(given, &format!("{shown:?}: on_runtime")));
                 Place::Redis(address.on_runtime(on_runtime.transpose()?.unwrap_or(false)))
             }
+            #[cfg(feature = "memcached")]
+            "memcache" | "memcached" => {
+                let address = memcached::Address::parse(rest);
+                Place::Memcached(address.map_err(|wrong| Error::config(format!("{shown:?}: {wrong}")))?)
+            }
             known => return Err(not_here(known, shown)),
         };
         Ok(Self { place, settings: query.settings })
@@ -114,6 +124,7 @@ fn here() -> impl Iterator<Item = &'static str> {
     let works = |(name, feature): &(&str, &str)| match *feature {
         "" => true,
         "redis" => cfg!(feature = "redis") && ONE_REDIS.contains(name),
+        "memcached" => cfg!(feature = "memcached"),
         _ => false,
     };
     SCHEMES.iter().filter(move |scheme| works(scheme)).map(|(name, _)| *name)
@@ -131,7 +142,7 @@ fn accepted() -> String {
 /// A scheme that is known, and of no use in this build or in this version.
 fn not_here(scheme: &str, shown: Redacted<'_>) -> Error {
     let feature = SCHEMES.iter().find(|(name, _)| *name == scheme).map_or("", |(_, feature)| feature);
-    let why = if ONE_REDIS.contains(&scheme) {
+    let why = if ONE_REDIS.contains(&scheme) || feature == "memcached" {
         format!("needs the feature {feature:?} of the crate lock, which is not compiled in")
     } else if feature == "redis" {
         format!("has the scheme {scheme:?}, which comes with a later version")

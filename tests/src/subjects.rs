@@ -9,11 +9,14 @@ use std::{
 use lock_core::{
     Locker,
     backend::{Backend, Capabilities},
-    backends::{File, Redis},
+    backends::{File, Memcached, Redis},
     conformance::{Leases, Subject},
 };
 
-use crate::{scratch::Scratch, servers::RedisServer};
+use crate::{
+    scratch::Scratch,
+    servers::{MemcachedServer, RedisServer},
+};
 
 /// Every backend, each on a store of its own that lasts as long as the subject.
 pub fn subjects() -> Vec<Subject> {
@@ -22,6 +25,7 @@ pub fn subjects() -> Vec<Subject> {
         file(),
         redis("redis", ""),
         redis("redis-on-runtime", "?on_runtime=yes"),
+        memcached(),
         leases("leases", Leases::new()),
         leases("leases-notifying", Leases::new().notifying()),
     ]
@@ -71,6 +75,24 @@ pub fn redis(name: &str, query: &'static str) -> Subject {
         let _ = &server;
         // Not by its URL: lockers of one process on one URL are one client.
         Locker::with_backend_and(Redis::open(&of)?, settings)
+    })
+    .helper(move || holder(&url))
+}
+
+/// `memcache://`, on a server that lasts as long as any subject of this process.
+pub fn memcached() -> Subject {
+    static SERVER: Mutex<Weak<MemcachedServer>> = Mutex::new(Weak::new());
+    let mut started = SERVER.lock().unwrap();
+    let server = started.upgrade().unwrap_or_else(|| Arc::new(MemcachedServer::start()));
+    *started = Arc::downgrade(&server);
+    let url = server.url();
+    let capabilities = Memcached::open(&url).unwrap().capabilities();
+    let of = url.clone();
+    Subject::new("memcached", capabilities, move |settings| {
+        // For as long as the subject lasts.
+        let _ = &server;
+        // Not by its URL: lockers of one process on one URL are one client.
+        Locker::with_backend_and(Memcached::open(&of)?, settings)
     })
     .helper(move || holder(&url))
 }
