@@ -230,6 +230,8 @@ pub struct Capabilities {
     pub survives_restart: bool,
     /// A lease can be handed to another process ([`Backend::adopt`]).
     pub hand_over: bool,
+    /// [`Backend::held`] works.
+    pub lists: bool,
     /// [`Mode::Shared`] works.
     pub shared: bool,
     /// [`Mode::Permits`] works.
@@ -249,7 +251,7 @@ pub struct Capabilities {
 }
 
 impl Default for Capabilities {
-    /// A store of leases that other hosts reach, that cannot notify, and forgets everything when restarted.
+    /// A store of leases that other hosts reach, that lists them, cannot notify, and forgets everything when restarted.
     fn default() -> Self {
         Self {
             immediate: false,
@@ -260,6 +262,7 @@ impl Default for Capabilities {
             bound_to_process: false,
             survives_restart: false,
             hand_over: false,
+            lists: true,
             shared: false,
             permits: false,
             several_keys: false,

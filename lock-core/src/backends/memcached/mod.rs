@@ -73,6 +73,7 @@ impl Backend for Memcached {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             hand_over: true,
+            lists: false,
             ttl_min: Ttl::SECOND,
             ttl_max: Ttl::YEAR,
             ttl_grain: Duration::from_secs(2),
