@@ -110,7 +110,8 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
         false
     }
 
-    /// Announces when it is worth asking for the key again. `None`: this backend cannot notify, ask every `retry`.
+    /// Announces when it is worth asking for the key again. `None`: this backend cannot notify, look
+    /// from time to time, soon at first and then every `retry`.
     ///
     /// What becomes free after this has answered must be announced; the engine asks once more before it waits.
     fn watch<'a>(&'a self, request: &'a Request) -> Answer<'a, Option<Box<dyn Watch>>> {
@@ -189,7 +190,7 @@ impl Attempt {
 
 /// Announcements for one waiting request; dropping it ends them.
 pub trait Watch: Send {
-    /// The next announcement. `None`: there will be no more, ask every `retry`.
+    /// The next announcement. `None`: there will be no more, look from time to time, as above.
     ///
     /// The future may be dropped before it is ready; what was announced meanwhile must come with the next call.
     fn next(&mut self) -> BoxFuture<'_, Option<Signal>>;
