@@ -18,9 +18,9 @@ use std::time::Duration;
 use super::{
     life,
     link::Lent,
-    names::Names,
+    names::{self, Names},
     record::Record,
-    wire::{Command, Outcome, Reply},
+    wire::{Broken, Command, Outcome, Reply},
 };
 use crate::{
     backend::{Attempt, Fault, Request},
@@ -64,16 +64,23 @@ impl<'a> Mine<'a> {
     ) -> Result<Attempt, Fault> {
         let ttl = life::seconds(request.ttl.get());
         let life = life::sent(lent, ttl).await?;
-        let [added, record, counted, lock] = lent
-            .exchange([
-                Command::add(&self.names.lock, self.number, life),
-                Command::look(&self.names.holder),
-                Command::look(&self.names.token),
-                Command::look(&self.names.lock),
-            ])
-            .await?;
+        let asked = lent.exchange([
+            Command::look(names::CLOCK),
+            Command::add(&self.names.lock, self.number, life),
+            Command::look(&self.names.holder),
+            Command::look(&self.names.token),
+            Command::look(&self.names.lock),
+        ]);
+        let [clock, added, record, counted, lock] = match asked.await {
+            Err(broken) if broken.is_about_a_foreign_item => return Ok(Attempt::held()),
+            answer => answer?,
+        };
         let added = added.outcome == Outcome::Done && added.number() == Some(self.number);
-        match self.found(&lock)? {
+        let found = self.found(&lock)?;
+        if matches!(found, Found::Ours { .. }) {
+            lent.check_clock(&clock).await?;
+        }
+        match found {
             Found::Ours { .. } if added => {}
             // Its answer was lost.
             Found::Ours { .. } if self.keep(lent, ttl).await? => {}
@@ -135,18 +142,22 @@ impl<'a> Mine<'a> {
     pub(super) async fn keep(&self, lent: &mut Lent, seconds: u64) -> Result<bool, Fault> {
         let life = life::sent(lent, seconds).await?;
         for _ in 0..LOOKS {
-            let [lock] = lent.exchange([Command::look(&self.names.lock)]).await?;
+            let [clock, lock] =
+                lent.exchange([Command::look(names::CLOCK), Command::look(&self.names.lock)]).await?;
             let Found::Ours { cas, left } = self.found(&lock)? else { return Ok(false) };
+            lent.check_clock(&clock).await?;
             // Another renewal has come first, for longer.
-            if left.is_none_or(|left| left > seconds) {
+            if left.is_none_or(|left| left >= seconds) {
                 return Ok(true);
             }
-            let [kept, _] = lent
+            let [clock, kept, _] = lent
                 .exchange([
+                    Command::look(names::CLOCK),
                     Command::keep(&self.names.lock, cas, life),
                     Command::touch(&self.names.holder, life),
                 ])
                 .await?;
+            lent.check_clock(&clock).await?;
             if kept.outcome == Outcome::Done {
                 return Ok(true);
             }
@@ -167,7 +178,7 @@ impl<'a> Mine<'a> {
     }
 
     async fn look(&self, lent: &mut Lent) -> Result<[Reply; 3], Fault> {
-        look(lent, &self.names).await
+        Ok(look(lent, &self.names).await?)
     }
 
     fn found(&self, lock: &Reply) -> Result<Found, Fault> {
@@ -203,7 +214,7 @@ pub(super) async fn force(lent: &mut Lent, key: &Key) -> Result<bool, Fault> {
 
 /// The record, the last token and the lock. In this order: if the lock is that of the record, nobody has taken a token
 /// in between.
-async fn look(lent: &mut Lent, names: &Names) -> Result<[Reply; 3], Fault> {
+async fn look(lent: &mut Lent, names: &Names) -> Result<[Reply; 3], Broken> {
     lent.exchange([Command::look(&names.holder), Command::look(&names.token), Command::look(&names.lock)])
         .await
 }

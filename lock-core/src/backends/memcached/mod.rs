@@ -1,6 +1,7 @@
 //! `memcache://`, `memcached://`: one memcached, from 1.6 on.
 
 mod address;
+mod clock;
 mod lease;
 mod life;
 mod link;
@@ -11,12 +12,17 @@ mod wire;
 use std::{fmt, sync::Arc, time::Duration};
 
 pub(crate) use self::address::Address;
-use self::{lease::Mine, link::Link, wire::Command};
+use self::{
+    lease::Mine,
+    link::{Lent, Link},
+    wire::Command,
+};
 use crate::{
     backend::{Answer, Attempt, Backend, Capabilities, Fault, Request},
     error::{Error, Result},
     key::Key,
     lease::{Holder, Lease, Ttl},
+    park,
     queue::Queue,
     shared::Shared,
     url::Place,
@@ -67,6 +73,12 @@ impl Memcached {
         let name = address.to_string();
         OPENED.get(&name, || (Arc::new(Queue::new()), Arc::new(Self::new(address))))
     }
+
+    async fn acquire(&self, mut lent: Lent, request: &Request) -> Result<Attempt, Fault> {
+        let answer = Mine::new(&request.key, &request.owner).acquire(&mut lent, request, &self.host).await?;
+        lent.finish();
+        Ok(answer)
+    }
 }
 
 impl Backend for Memcached {
@@ -82,13 +94,17 @@ impl Backend for Memcached {
     }
 
     fn try_acquire<'a>(&'a self, request: &'a Request) -> Answer<'a, Attempt> {
-        Box::pin(async {
-            let mut lent = self.link.lend().await?;
-            let answer =
-                Mine::new(&request.key, &request.owner).acquire(&mut lent, request, &self.host).await?;
-            lent.finish();
-            Ok(answer)
-        })
+        Box::pin(async { self.acquire(self.link.lend().await?, request).await })
+    }
+
+    fn try_acquire_blocking(&self, request: &Request, limit: Duration) -> Option<Result<Attempt, Fault>> {
+        let lent = self.link.lend_blocking(limit)?;
+        Some(park::block_on(self.acquire(lent, request)))
+    }
+
+    fn release_blocking(&self, lease: &Lease, limit: Duration) -> Option<Result<bool, Fault>> {
+        let lent = self.link.lend_blocking(limit)?;
+        Some(park::block_on(give_back(lent, lease)))
     }
 
     fn renew<'a>(&'a self, lease: &'a Lease, ttl: Ttl) -> Answer<'a, bool> {
@@ -102,12 +118,7 @@ impl Backend for Memcached {
     }
 
     fn release<'a>(&'a self, lease: &'a Lease) -> Answer<'a, bool> {
-        Box::pin(async {
-            let mut lent = self.link.lend().await?;
-            let answer = Mine::new(&lease.key, &lease.owner).release(&mut lent).await?;
-            lent.finish();
-            Ok(answer)
-        })
+        Box::pin(async { give_back(self.link.lend().await?, lease).await })
     }
 
     fn holder<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Holder>> {
@@ -154,6 +165,12 @@ impl Backend for Memcached {
             Ok(answer)
         })
     }
+}
+
+async fn give_back(mut lent: Lent, lease: &Lease) -> Result<bool, Fault> {
+    let answer = Mine::new(&lease.key, &lease.owner).release(&mut lent).await?;
+    lent.finish();
+    Ok(answer)
 }
 
 impl fmt::Debug for Memcached {

@@ -9,7 +9,7 @@ const KEPT: usize = 150;
 /// No name has a `#` but for these.
 const TOKEN: &str = "#token";
 const HOLDER: &str = "#holder";
-/// An item that tells the server's clock.
+/// An item that tells the server's time.
 pub(super) const CLOCK: &str = "#lock-clock";
 
 /// The names of a lock's items.

@@ -57,6 +57,12 @@ impl Command {
         Self(command.value(text))
     }
 
+    /// Puts a text where there is nothing. Only where it does no harm if what is there goes away.
+    pub(super) fn write_new(name: &str, text: String, life: u64) -> Self {
+        let Self(command) = Self::new(MetaOp::Set, name, &format!("ME T{life}"));
+        Self(command.value(text))
+    }
+
     /// Lets it live so long from now on, whatever it is.
     pub(super) fn touch(name: &str, life: u64) -> Self {
         Self::new(MetaOp::Get, name, &format!("T{life}"))
@@ -146,7 +152,8 @@ impl Connection {
     /// How long an exchange may block its thread.
     pub(super) fn limit(&mut self, limit: Duration) {
         if let Self::Blocking(connection) = self {
-            connection.set_io_timeout(Some(limit));
+            // None at all would be no limit.
+            connection.set_io_timeout(Some(limit.max(Duration::from_millis(1))));
         }
     }
 
@@ -156,7 +163,7 @@ impl Connection {
         &mut self,
         commands: [Command; N],
         address: &Address,
-    ) -> Result<[Reply; N], Fault> {
+    ) -> Result<[Reply; N], Broken> {
         let commands = commands.map(|Command(command)| command);
         let answers = match self {
             Self::Async(connection) => connection.execute_batch(&commands).await,
@@ -180,23 +187,41 @@ impl Connection {
     }
 }
 
+/// An exchange that failed; so did its connection.
+#[derive(Debug)]
+pub(super) struct Broken {
+    fault: Fault,
+    /// The server refuses to count what it has there: an empty value, or one of many kilobytes.
+    pub(super) is_about_a_foreign_item: bool,
+}
+
+impl From<Broken> for Fault {
+    fn from(broken: Broken) -> Self {
+        broken.fault
+    }
+}
+
 /// Nothing was sent.
 fn unreachable(address: &Address, error: &io::Error) -> Fault {
     Fault::failed(format!("{address}: {error}"))
 }
 
 /// What was sent may have been executed: nobody tells how much of it was.
-fn failed(address: &Address, error: &Error) -> Fault {
-    match error {
-        Error::Usage(_) => Fault::failed(format!("{address}: {error}")).permanent(),
-        Error::Rejected(_) => Fault::failed(format!(
-            "{address}: {error}; accepted is memcached from 1.6 on, with its meta commands"
-        ))
-        .maybe_executed()
-        .permanent(),
-        Error::Server(said) if said.to_ascii_lowercase().contains("out of memory") => {
-            Fault::failed(format!("{address}: {error}; the server has no room for the lock")).maybe_executed()
+fn failed(address: &Address, error: &Error) -> Broken {
+    let fault = |advice: &str| Fault::failed(format!("{address}: {error}{advice}")).maybe_executed();
+    let is_about_a_foreign_item = matches!(error, Error::Rejected(said) if said.contains("non-numeric"));
+    let fault = match error {
+        Error::Rejected(_) if is_about_a_foreign_item => {
+            fault("; it is something else than a lock, and is left alone")
         }
-        _ => Fault::failed(format!("{address}: {error}")).maybe_executed(),
-    }
+        Error::Rejected(_) => {
+            fault("; accepted is memcached from 1.6 on, with its meta commands").permanent()
+        }
+        Error::Server(said) if said.to_ascii_lowercase().contains("out of memory") => {
+            fault("; the server has no room for the lock")
+        }
+        Error::Usage(_) => fault("").permanent(),
+        _ => fault(""),
+    };
+    Broken { fault, is_about_a_foreign_item }
 }
