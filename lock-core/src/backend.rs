@@ -110,7 +110,8 @@ pub trait Backend: Any + fmt::Debug + Send + Sync {
         false
     }
 
-    /// Announces when it is worth asking for the key again. `None`: this backend cannot notify, ask every `retry`.
+    /// Announces when it is worth asking for the key again. `None`: this backend cannot notify, look
+    /// from time to time, soon at first and then every `retry`.
     ///
     /// What becomes free after this has answered must be announced; the engine asks once more before it waits.
     fn watch<'a>(&'a self, request: &'a Request) -> Answer<'a, Option<Box<dyn Watch>>> {
@@ -189,7 +190,7 @@ impl Attempt {
 
 /// Announcements for one waiting request; dropping it ends them.
 pub trait Watch: Send {
-    /// The next announcement. `None`: there will be no more, ask every `retry`.
+    /// The next announcement. `None`: there will be no more, look from time to time, as above.
     ///
     /// The future may be dropped before it is ready; what was announced meanwhile must come with the next call.
     fn next(&mut self) -> BoxFuture<'_, Option<Signal>>;
@@ -230,6 +231,8 @@ pub struct Capabilities {
     pub survives_restart: bool,
     /// A lease can be handed to another process ([`Backend::adopt`]).
     pub hand_over: bool,
+    /// [`Backend::held`] works.
+    pub lists: bool,
     /// [`Mode::Shared`] works.
     pub shared: bool,
     /// [`Mode::Permits`] works.
@@ -249,7 +252,7 @@ pub struct Capabilities {
 }
 
 impl Default for Capabilities {
-    /// A store of leases that other hosts reach, that cannot notify, and forgets everything when restarted.
+    /// A store of leases that other hosts reach, that lists them, cannot notify, and forgets everything when restarted.
     fn default() -> Self {
         Self {
             immediate: false,
@@ -260,6 +263,7 @@ impl Default for Capabilities {
             bound_to_process: false,
             survives_restart: false,
             hand_over: false,
+            lists: true,
             shared: false,
             permits: false,
             several_keys: false,

@@ -114,6 +114,11 @@ impl Ttl {
     pub const MIN: Self = Self(Duration::from_millis(100));
     /// The longest: longer is no lease but a lock for ever, and overflows the clocks of some servers.
     pub const MAX: Self = Self(Duration::from_hours(10 * 365 * 24));
+    /// What a store with ticks of a second can keep at least.
+    #[cfg(feature = "memcached")]
+    pub(crate) const SECOND: Self = Self(Duration::from_secs(1));
+    #[cfg(feature = "memcached")]
+    pub(crate) const YEAR: Self = Self(Duration::from_hours(365 * 24));
     /// What is used where nothing is configured: 30 s.
     pub const DEFAULT: Self = Self(Duration::from_secs(30));
 

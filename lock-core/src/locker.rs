@@ -74,9 +74,17 @@ pub(crate) enum Store {
     Backend(Arc<Queue>, Arc<dyn Backend>),
 }
 
+impl Store {
+    /// What all lockers on one place have in common, and what keeps it.
+    fn shared<B: Backend>(opened: Arc<(Arc<Queue>, Arc<B>)>) -> (Self, Option<Arc<dyn Any + Send + Sync>>) {
+        let backend: Arc<dyn Backend> = Arc::clone(&opened.1) as _;
+        (Self::Backend(Arc::clone(&opened.0), backend), Some(opened))
+    }
+}
+
 impl Locker {
     /// Opens the store behind a URL: `memory://`, `file:///directory`, with the feature `redis` also
-    /// `redis://host/0`, `rediss://host/0` and `redis+unix:///socket`.
+    /// `redis://host/0`, `rediss://host/0` and `redis+unix:///socket`, with `memcached` also `memcache://host`.
     ///
     /// The URL is checked now; the store is connected to at first use.
     ///
@@ -94,35 +102,18 @@ impl Locker {
         let shown = format!("{:?}", crate::url::Redacted(url));
         let Url { place, settings: in_url } = Url::parse(url)?;
         let settings = Resolved::new(&in_url.or(settings))?;
-        let mut shared: Option<Arc<dyn Any + Send + Sync>> = None;
-        let store = match place {
-            Place::Memory(name) => Store::Memory(memory::space(&name)),
-            Place::File(directory) => {
-                let opened = backends::File::opened(directory);
-                let store = Store::Backend(Arc::clone(&opened.0), Arc::clone(&opened.1) as _);
-                shared = Some(opened);
-                store
-            }
+        let (store, shared) = match place {
+            Place::Memory(name) => (Store::Memory(memory::space(&name)), None),
+            Place::File(directory) => Store::shared(backends::File::opened(directory)),
             #[cfg(feature = "redis")]
-            Place::Redis(address) => {
-                let opened = backends::Redis::opened(address)?;
-                let store = Store::Backend(Arc::clone(&opened.0), Arc::clone(&opened.1) as _);
-                shared = Some(opened);
-                store
-            }
+            Place::Redis(address) => Store::shared(backends::Redis::opened(address)?),
+            #[cfg(feature = "memcached")]
+            Place::Memcached(address) => Store::shared(backends::Memcached::opened(address)),
+            #[cfg(feature = "postgres")]
+            Place::Postgres(address) => Store::shared(backends::Postgres::opened(address)?),
             #[cfg(feature = "postgres")]
             Place::PostgresAdvisory(address) => {
-                let opened = backends::postgres::Advisory::opened(address)?;
-                let store = Store::Backend(Arc::clone(&opened.0), Arc::clone(&opened.1) as _);
-                shared = Some(opened);
-                store
-            }
-            #[cfg(feature = "postgres")]
-            Place::Postgres(address) => {
-                let opened = backends::Postgres::opened(address)?;
-                let store = Store::Backend(Arc::clone(&opened.0), Arc::clone(&opened.1) as _);
-                shared = Some(opened);
-                store
+                Store::shared(backends::postgres::Advisory::opened(address)?)
             }
         };
         Ok(Self { inner: Arc::new(Inner { store, settings, shown, _shared: shared }) })

@@ -7,6 +7,8 @@ use std::{borrow::Cow, fmt, path::PathBuf};
 
 use percent_encoding::percent_decode_str;
 
+#[cfg(feature = "memcached")]
+use crate::backends::memcached;
 #[cfg(feature = "postgres")]
 use crate::backends::postgres;
 #[cfg(feature = "redis")]
@@ -62,6 +64,9 @@ pub(crate) enum Place {
     /// The same, with session locks.
     #[cfg(feature = "postgres")]
     PostgresAdvisory(postgres::Address),
+    /// A server.
+    #[cfg(feature = "memcached")]
+    Memcached(memcached::Address),
 }
 
 impl Url {
@@ -114,6 +119,11 @@ impl Url {
                 let advisory = postgres::is_advisory(query.own("mode")).map_err(wrong)?;
                 if advisory { Place::PostgresAdvisory(address) } else { Place::Postgres(address) }
             }
+            #[cfg(feature = "memcached")]
+            "memcache" | "memcached" => {
+                let address = memcached::Address::parse(rest);
+                Place::Memcached(address.map_err(|wrong| Error::config(format!("{shown:?}: {wrong}")))?)
+            }
             known => return Err(not_here(known, shown)),
         };
         Ok(Self { place, settings: query.settings })
@@ -126,15 +136,28 @@ fn split_scheme(text: &str) -> Option<(&str, &str)> {
     text.split_once("://").filter(|(scheme, _)| scheme.bytes().all(known))
 }
 
+/// Whether what needs a feature is in this build.
+fn is_compiled(feature: &str) -> bool {
+    match feature {
+        "" => true,
+        "memcached" => cfg!(feature = "memcached"),
+        "mysql" => cfg!(feature = "mysql"),
+        "postgres" => cfg!(feature = "postgres"),
+        "redis" => cfg!(feature = "redis"),
+        "sqlite" => cfg!(feature = "sqlite"),
+        _ => false,
+    }
+}
+
+/// Whether a scheme works in this version.
+fn is_here(scheme: &str, feature: &str) -> bool {
+    feature != "redis" || ONE_REDIS.contains(&scheme)
+}
+
 /// The schemes that this build takes.
 fn here() -> impl Iterator<Item = &'static str> {
-    let works = |(name, feature): &(&str, &str)| match *feature {
-        "" => true,
-        "redis" => cfg!(feature = "redis") && ONE_REDIS.contains(name),
-        "postgres" => cfg!(feature = "postgres"),
-        _ => false,
-    };
-    SCHEMES.iter().filter(move |scheme| works(scheme)).map(|(name, _)| *name)
+    let taken = SCHEMES.iter().filter(|(name, feature)| is_compiled(feature) && is_here(name, feature));
+    taken.map(|(name, _)| *name)
 }
 
 fn accepted() -> String {
@@ -149,12 +172,10 @@ fn accepted() -> String {
 /// A scheme that is known, and of no use in this build or in this version.
 fn not_here(scheme: &str, shown: Redacted<'_>) -> Error {
     let feature = SCHEMES.iter().find(|(name, _)| *name == scheme).map_or("", |(_, feature)| feature);
-    let why = if ONE_REDIS.contains(&scheme) || feature == "postgres" {
+    let why = if is_here(scheme, feature) {
         format!("needs the feature {feature:?} of the crate lock, which is not compiled in")
-    } else if feature == "redis" {
-        format!("has the scheme {scheme:?}, which comes with a later version")
     } else {
-        format!("needs the feature {feature:?}, which this version does not have yet")
+        format!("has the scheme {scheme:?}, which comes with a later version")
     };
     Error::config(format!("{shown:?} {why}; accepted are {}", accepted()))
 }

@@ -48,6 +48,41 @@ impl Retry {
     }
 }
 
+/// When to look again where nothing announces a release: soon at first, then less and less often, down to every `retry`.
+///
+/// A lock that goes from hand to hand is looked at soon again by everybody, also by who has waited for long: else the
+/// latest to come would look most often, and have it before them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    retry: Retry,
+    next: Duration,
+}
+
+impl Pace {
+    /// How much sooner than every `retry` the first looks are.
+    const SOONER: u32 = 16;
+    /// However short `retry` is, a store is not asked without a pause.
+    const SHORTEST: Duration = Duration::from_millis(1);
+
+    pub(crate) fn new(retry: Retry) -> Self {
+        let mut pace = Self { retry, next: Duration::ZERO };
+        pace.hurry();
+        pace
+    }
+
+    /// The lock has changed hands since it was last looked at.
+    pub(crate) fn hurry(&mut self) {
+        self.next = (self.retry.0 / Self::SOONER).max(Self::SHORTEST);
+    }
+
+    /// How long to pause this time, a quarter less to a quarter more, so that waiters do not come back in step.
+    pub(crate) fn pause(&mut self) -> Duration {
+        let pause = self.next;
+        self.next = (pause * 2).min(self.retry.0);
+        pause.mul_f64(jitter())
+    }
+}
+
 /// A quarter less to a quarter more than one.
 pub(crate) fn jitter() -> f64 {
     0.75 + 0.5 * fraction()
@@ -72,6 +107,31 @@ mod tests {
         for _ in 0..1000 {
             let pause = Retry::DEFAULT.jittered();
             assert!((Duration::from_millis(75)..=Duration::from_millis(125)).contains(&pause), "{pause:?}");
+        }
+    }
+
+    #[test]
+    fn looks_begin_soon_and_grow_to_the_interval_unless_the_lock_moves() {
+        let about = |pause: Duration, ms: u64| {
+            let (low, high) =
+                (Duration::from_millis(ms).mul_f64(0.75), Duration::from_millis(ms).mul_f64(1.25));
+            assert!((low..=high).contains(&pause), "{pause:?} is not about {ms} ms");
+        };
+        let mut pace = Pace::new(Retry::new(Duration::from_millis(1600)).unwrap());
+        for ms in [100, 200, 400, 800, 1600, 1600] {
+            about(pace.pause(), ms);
+        }
+        pace.hurry();
+        for ms in [100, 200] {
+            about(pace.pause(), ms);
+        }
+    }
+
+    #[test]
+    fn no_store_is_asked_without_a_pause() {
+        let mut pace = Pace::new(Retry::new(Duration::from_millis(1)).unwrap());
+        for _ in 0..10 {
+            assert!(pace.pause() >= Duration::from_micros(750));
         }
     }
 

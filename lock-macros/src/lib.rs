@@ -52,7 +52,7 @@ use crate::model::Call;
 /// | `wait = "5s"` | the longest to wait for the lock, with a last attempt at the end | no limit |
 /// | `ttl = "30s"` | the lease: how long the lock outlives a holder that died | configured, 30 s |
 /// | `renew = false` | do not renew the lease while the body runs | `true` |
-/// | `retry = "100ms"` | how often to look again where nothing can notify | configured, 100 ms |
+/// | `retry = "100ms"` | how often to look again where nothing can notify; sooner at first | configured, 100 ms |
 /// | `using = EXPR` | another locker: a name from the configuration (`"jobs"`) or a `&Locker` | the global one |
 /// | `guard = NAME` | the body can use the guard, as a `&Guard`, under that name | none |
 /// | `otherwise = CLOSURE` | `\|error\| value`: what the function returns when it did not run | see below |

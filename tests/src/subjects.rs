@@ -9,13 +9,13 @@ use std::{
 use lock_core::{
     Locker,
     backend::{Backend, Capabilities},
-    backends::{File, Postgres, Redis, postgres::Advisory},
+    backends::{File, Memcached, Postgres, Redis, postgres::Advisory},
     conformance::{Leases, Subject},
 };
 
 use crate::{
     scratch::Scratch,
-    servers::{PostgresServer, RedisServer},
+    servers::{MemcachedServer, PostgresServer, RedisServer},
 };
 
 /// Every backend, each on a store of its own that lasts as long as the subject.
@@ -25,6 +25,7 @@ pub fn subjects() -> Vec<Subject> {
         file(),
         redis("redis", ""),
         redis("redis-on-runtime", "?on_runtime=yes"),
+        memcached(),
         postgres(),
         postgres_advisory(),
         leases("leases", Leases::new()),
@@ -76,6 +77,24 @@ pub fn redis(name: &str, query: &'static str) -> Subject {
         let _ = &server;
         // Not by its URL: lockers of one process on one URL are one client.
         Locker::with_backend_and(Redis::open(&of)?, settings)
+    })
+    .helper(move || holder(&url))
+}
+
+/// `memcache://`, on a server that lasts as long as any subject of this process.
+pub fn memcached() -> Subject {
+    static SERVER: Mutex<Weak<MemcachedServer>> = Mutex::new(Weak::new());
+    let mut started = SERVER.lock().unwrap();
+    let server = started.upgrade().unwrap_or_else(|| Arc::new(MemcachedServer::start()));
+    *started = Arc::downgrade(&server);
+    let url = server.url();
+    let capabilities = Memcached::open(&url).unwrap().capabilities();
+    let of = url.clone();
+    Subject::new("memcached", capabilities, move |settings| {
+        // For as long as the subject lasts.
+        let _ = &server;
+        // Not by its URL: lockers of one process on one URL are one client.
+        Locker::with_backend_and(Memcached::open(&of)?, settings)
     })
     .helper(move || holder(&url))
 }

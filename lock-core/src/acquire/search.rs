@@ -20,7 +20,7 @@ use crate::{
     lock::Options,
     locker::{CALL_LIMIT, limited},
     race::{Either, race},
-    wait::{Patience, after_expiry, jitter},
+    wait::{Pace, Patience, after_expiry, jitter},
 };
 
 /// How much longer than the time to wait the last attempt, begun in time, may take to be answered.
@@ -62,6 +62,8 @@ pub(super) struct Search {
     /// What has to be given back before anything is asked for.
     pub(super) giving_back: Option<JoinHandle<()>>,
     pub(super) waits: Waits,
+    /// How often to look where nobody tells.
+    pub(super) pace: Pace,
     pub(super) faults: u32,
     /// Since when a store that has answered before does not.
     pub(super) trouble_since: Option<Instant>,
@@ -104,6 +106,7 @@ impl Search {
             doubtful: false,
             giving_back: None,
             waits: Waits::default(),
+            pace: Pace::new(options.retry),
             faults: 0,
             trouble_since: None,
             holder: None,
@@ -250,6 +253,11 @@ impl Search {
                 self.faults = 0;
                 self.trouble_since = None;
                 self.waits.answered = true;
+                if self.holder.as_ref().map(|holder| &holder.owner)
+                    != holder.as_ref().map(|holder| &holder.owner)
+                {
+                    self.pace.hurry();
+                }
                 self.holder = holder;
                 self.free_in = free_in;
                 Ok(None)
@@ -295,7 +303,7 @@ impl Search {
                 Some(free.unwrap_or(Duration::MAX).min(at_most))
             }
             // Nobody will tell: look often, and not later than the moment at which it will be free.
-            _ => Some(free.unwrap_or(Duration::MAX).min(self.options.retry.jittered())),
+            _ => Some(free.unwrap_or(Duration::MAX).min(self.pace.pause())),
         };
         let until = [pause.and_then(|pause| Instant::now().checked_add(pause)), self.deadline];
         let asleep = async {

@@ -1,8 +1,11 @@
 //! The stores, side by side.
 
+mod encoded;
 pub mod file;
 #[cfg(feature = "postgres")]
 mod mailbox;
+#[cfg(feature = "memcached")]
+pub mod memcached;
 pub(crate) mod memory;
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -14,5 +17,7 @@ mod sql;
 pub use file::File;
 #[cfg(feature = "postgres")]
 pub use postgres::Postgres;
+#[cfg(feature = "memcached")]
+pub use memcached::Memcached;
 #[cfg(feature = "redis")]
 pub use redis::Redis;

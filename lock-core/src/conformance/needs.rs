@@ -14,6 +14,10 @@ pub(super) fn hand_over(can: &Capabilities) -> Option<&'static str> {
     (!can.hand_over).then_some("hand_over")
 }
 
+pub(super) fn lists(can: &Capabilities) -> Option<&'static str> {
+    (!can.lists).then_some("lists")
+}
+
 pub(super) fn across_processes(can: &Capabilities) -> Option<&'static str> {
     (!can.across_processes).then_some("across_processes")
 }

@@ -21,7 +21,7 @@ pub(super) const CASES: &[Case] = &[
     case!("`with` holds during its body and frees after", nothing, with_holds_during),
     case!("owned by this guard, not by that one", nothing, owned_by_this_guard),
     case!("a lock is released from another thread", nothing, released_from_another_thread),
-    case!("the holders under a prefix are listed", nothing, holders_are_listed),
+    case!("the holders under a prefix are listed", lists, holders_are_listed),
     case!("the store can be reached", nothing, the_store_can_be_reached),
 ];
 

@@ -81,6 +81,9 @@ impl Lock {
     }
 
     /// How often to look again where nothing can notify: 1 ms to 1 hour. Default: the locker's, 100 ms.
+    ///
+    /// The first looks after a refusal, and those while the lock goes from hand to hand, come sooner: from a sixteenth of
+    /// it on, each pause twice as long as the last.
     pub fn retry(mut self, interval: Duration) -> Self {
         match Retry::new(interval) {
             Ok(retry) => self.options.retry = retry,

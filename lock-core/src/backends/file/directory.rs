@@ -18,7 +18,7 @@ use rustix::{
 };
 
 use super::{opened::Opened, record::Record};
-use crate::{backend::Fault, key::Key};
+use crate::{backend::Fault, backends::encoded::encoded, key::Key};
 
 /// The beginning of files on their way to their place; `~` never begins the name of a key's file.
 const TEMPORARY: &str = "~new-";
@@ -266,35 +266,11 @@ impl fmt::Debug for Directory {
 }
 
 /// The name of a key's file: different for different keys, also where the file system ignores letter case.
-///
-/// Lower-case letters, digits, `_` and `-` stand for themselves, all other bytes as `%` and two hexadecimal digits.
-/// Names too long for a file system end in `~` and the SHA-256 of the key instead.
 fn file_name(key: &Key) -> String {
     const LONGEST: usize = 200;
     const KEPT: usize = 100;
-    let key = key.as_str();
-    let mut name = String::with_capacity(key.len() + 16);
-    for byte in key.bytes() {
-        match byte {
-            b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' => name.push(char::from(byte)),
-            _ => push_hexadecimal(&mut name, Some('%'), byte),
-        }
-    }
-    if name.len() > LONGEST {
-        name.truncate(KEPT);
-        name.push('~');
-        for byte in hmac_sha256::Hash::hash(key.as_bytes()) {
-            push_hexadecimal(&mut name, None, byte);
-        }
-    }
-    name
-}
-
-fn push_hexadecimal(name: &mut String, before: Option<char>, byte: u8) {
-    name.extend(before);
-    for half in [byte >> 4, byte & 15] {
-        name.extend(char::from_digit(u32::from(half), 16));
-    }
+    let stands = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+    encoded(key, stands, LONGEST, KEPT)
 }
 
 #[cfg(test)]

@@ -1,0 +1,180 @@
+//! `memcache://`, `memcached://`: one memcached, from 1.6 on.
+
+mod address;
+mod clock;
+mod lease;
+mod life;
+mod link;
+mod names;
+mod record;
+mod wire;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+pub(crate) use self::address::Address;
+use self::{
+    lease::Mine,
+    link::{Lent, Link},
+    wire::Command,
+};
+use crate::{
+    backend::{Answer, Attempt, Backend, Capabilities, Fault, Request},
+    error::{Error, Result},
+    key::Key,
+    lease::{Holder, Lease, Ttl},
+    park,
+    queue::Queue,
+    shared::Shared,
+    url::Place,
+};
+
+/// Locks on one memcached server.
+///
+/// ```no_run
+/// use lock_core::Locker;
+///
+/// let locker = Locker::open("memcache://127.0.0.1?prefix=app:")?;
+/// let guard = locker.lock("report").acquire()?;
+/// # Ok::<(), lock_core::Error>(())
+/// ```
+///
+/// A clone is the same client.
+#[derive(Clone)]
+pub struct Memcached {
+    link: Arc<Link>,
+    /// For the record.
+    host: Arc<str>,
+}
+
+impl Memcached {
+    pub(crate) fn new(address: Address) -> Self {
+        Self { link: Arc::new(Link::new(address)), host: record::host().into() }
+    }
+
+    /// A client of its own of the server behind a URL; settings in its query are not for the backend. Nothing is
+    /// connected yet.
+    ///
+    /// Lockers that are [opened](crate::Locker::open) by URL share one client per server, which is cheaper.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a URL that is none of a memcached.
+    pub fn open(url: &str) -> Result<Self> {
+        match crate::url::Url::parse(url)?.place {
+            Place::Memcached(address) => Ok(Self::new(address)),
+            _ => Err(Error::config(
+                "it is not the URL of a memcached; accepted are memcache:// and memcached://",
+            )),
+        }
+    }
+
+    /// The one of this process for an address, with the queue in front of it.
+    pub(crate) fn opened(address: Address) -> Arc<(Arc<Queue>, Arc<Self>)> {
+        static OPENED: Shared<(Arc<Queue>, Arc<Memcached>)> = Shared::new();
+        let name = address.to_string();
+        OPENED.get(&name, || (Arc::new(Queue::new()), Arc::new(Self::new(address))))
+    }
+
+    async fn acquire(&self, mut lent: Lent, request: &Request) -> Result<Attempt, Fault> {
+        let answer = Mine::new(&request.key, &request.owner).acquire(&mut lent, request, &self.host).await?;
+        lent.finish();
+        Ok(answer)
+    }
+}
+
+impl Backend for Memcached {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            hand_over: true,
+            lists: false,
+            ttl_min: Ttl::SECOND,
+            ttl_max: Ttl::YEAR,
+            ttl_grain: Duration::from_secs(2),
+            ..Capabilities::default()
+        }
+    }
+
+    fn try_acquire<'a>(&'a self, request: &'a Request) -> Answer<'a, Attempt> {
+        Box::pin(async { self.acquire(self.link.lend().await?, request).await })
+    }
+
+    fn try_acquire_blocking(&self, request: &Request, limit: Duration) -> Option<Result<Attempt, Fault>> {
+        let lent = self.link.lend_blocking(limit)?;
+        Some(park::block_on(self.acquire(lent, request)))
+    }
+
+    fn release_blocking(&self, lease: &Lease, limit: Duration) -> Option<Result<bool, Fault>> {
+        let lent = self.link.lend_blocking(limit)?;
+        Some(park::block_on(give_back(lent, lease)))
+    }
+
+    fn renew<'a>(&'a self, lease: &'a Lease, ttl: Ttl) -> Answer<'a, bool> {
+        Box::pin(async move {
+            let mut lent = self.link.lend().await?;
+            let seconds = life::seconds(ttl.get());
+            let answer = Mine::new(&lease.key, &lease.owner).keep(&mut lent, seconds).await?;
+            lent.finish();
+            Ok(answer)
+        })
+    }
+
+    fn release<'a>(&'a self, lease: &'a Lease) -> Answer<'a, bool> {
+        Box::pin(async { give_back(self.link.lend().await?, lease).await })
+    }
+
+    fn holder<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Holder>> {
+        Box::pin(async {
+            let mut lent = self.link.lend().await?;
+            let answer = lease::find_holder(&mut lent, key).await?;
+            lent.finish();
+            Ok(answer)
+        })
+    }
+
+    fn held<'a>(&'a self, _prefix: &'a str) -> Answer<'a, Vec<Holder>> {
+        Box::pin(async {
+            Err(Fault::unsupported(
+                "memcached cannot list its keys, so that nobody can tell which locks are held",
+            ))
+        })
+    }
+
+    fn force_release<'a>(&'a self, key: &'a Key) -> Answer<'a, bool> {
+        Box::pin(async {
+            let mut lent = self.link.lend().await?;
+            let answer = lease::force(&mut lent, key).await?;
+            lent.finish();
+            Ok(answer)
+        })
+    }
+
+    fn ping(&self) -> Answer<'_, ()> {
+        Box::pin(async {
+            let mut lent = self.link.lend().await?;
+            lent.exchange([Command::nothing()]).await?;
+            lent.finish();
+            Ok(())
+        })
+    }
+
+    fn adopt<'a>(&'a self, request: &'a Request) -> Answer<'a, Option<Attempt>> {
+        Box::pin(async {
+            let mut lent = self.link.lend().await?;
+            let answer =
+                Mine::new(&request.key, &request.owner).adopt(&mut lent, request.ttl, &self.host).await?;
+            lent.finish();
+            Ok(answer)
+        })
+    }
+}
+
+async fn give_back(mut lent: Lent, lease: &Lease) -> Result<bool, Fault> {
+    let answer = Mine::new(&lease.key, &lease.owner).release(&mut lent).await?;
+    lent.finish();
+    Ok(answer)
+}
+
+impl fmt::Debug for Memcached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memcached").field("address", &self.link.address).finish_non_exhaustive()
+    }
+}
