@@ -76,7 +76,7 @@ pub(crate) enum Store {
 
 impl Locker {
     /// Opens the store behind a URL: `memory://`, `file:///directory`, with the feature `redis` also
-    /// `redis://host/0`, `rediss://host/0` and `redis+unix:///socket`.
+    /// `redis://host/0`, `rediss://host/0` and `redis+unix:///socket`, with `sqlite` `sqlite:///file.db`.
     ///
     /// The URL is checked now; the store is connected to at first use.
     ///
@@ -113,6 +113,13 @@ impl Locker {
             #[cfg(feature = "postgres")]
             Place::Postgres(address) => {
                 let opened = backends::Postgres::opened(address)?;
+                let store = Store::Backend(Arc::clone(&opened.0), Arc::clone(&opened.1) as _);
+                shared = Some(opened);
+                store
+            }
+            #[cfg(feature = "sqlite")]
+            Place::Sqlite(address) => {
+                let opened = backends::Sqlite::opened(address)?;
                 let store = Store::Backend(Arc::clone(&opened.0), Arc::clone(&opened.1) as _);
                 shared = Some(opened);
                 store

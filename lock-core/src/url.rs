@@ -11,6 +11,8 @@ use percent_encoding::percent_decode_str;
 use crate::backends::postgres;
 #[cfg(feature = "redis")]
 use crate::backends::redis::Address;
+#[cfg(feature = "sqlite")]
+use crate::backends::sqlite;
 #[cfg(feature = "redis")]
 use crate::config::switch;
 use crate::{
@@ -59,6 +61,9 @@ pub(crate) enum Place {
     /// A table of a database.
     #[cfg(feature = "postgres")]
     Postgres(postgres::Address),
+    /// A table in a database file.
+    #[cfg(feature = "sqlite")]
+    Sqlite(sqlite::Address),
 }
 
 impl Url {
@@ -79,7 +84,7 @@ impl Url {
                 accepted()
             )));
         }
-        if query.contains('@') && !["memory", "file"].contains(&&*scheme) {
+        if query.contains('@') && !["memory", "file", "sqlite"].contains(&&*scheme) {
             // The `?` is the password's, or the `@` is the query's: nobody knows which.
             return Err(Error::config(format!(
                 "{shown:?} has a \"?\" before an \"@\"; accepted are %3F in a password and %40 in the query"
@@ -90,6 +95,8 @@ impl Url {
             "redis" | "rediss" => &["on_runtime"],
             #[cfg(feature = "postgres")]
             "postgres" | "postgresql" => postgres::QUERY,
+            #[cfg(feature = "sqlite")]
+            "sqlite" => sqlite::QUERY,
             _ => &[],
         };
         let query = Query::parse(query, own, shown)?;
@@ -109,6 +116,11 @@ impl Url {
                 let address = postgres::Address::parse(rest, |name| query.own(name));
                 Place::Postgres(address.map_err(|wrong| Error::config(format!("{shown:?}: {wrong}")))?)
             }
+            #[cfg(feature = "sqlite")]
+            "sqlite" => {
+                let address = sqlite::Address::parse(rest, |name| query.own(name));
+                Place::Sqlite(address.map_err(|wrong| Error::config(format!("{shown:?}: {wrong}")))?)
+            }
             known => return Err(not_here(known, shown)),
         };
         Ok(Self { place, settings: query.settings })
@@ -127,6 +139,7 @@ fn here() -> impl Iterator<Item = &'static str> {
         "" => true,
         "redis" => cfg!(feature = "redis") && ONE_REDIS.contains(name),
         "postgres" => cfg!(feature = "postgres"),
+        "sqlite" => cfg!(feature = "sqlite"),
         _ => false,
     };
     SCHEMES.iter().filter(move |scheme| works(scheme)).map(|(name, _)| *name)
@@ -143,10 +156,10 @@ fn accepted() -> String {
 
 /// A scheme that is known, and of no use in this build or in this version.
 fn not_here(scheme: &str, shown: Redacted<'_>) -> Error {
-    let feature = SCHEMES.iter().find(|(name, _)| *name == scheme).map_or("", |(_, feature)| feature);
-    let why = if ONE_REDIS.contains(&scheme) || feature == "postgres" {
+    let feature = SCHEMES.iter().find(|(name, _)| *name == scheme).map_or(&"", |(_, feature)| feature);
+    let why = if ONE_REDIS.contains(&scheme) || ["postgres", "sqlite"].contains(feature) {
         format!("needs the feature {feature:?} of the crate lock, which is not compiled in")
-    } else if feature == "redis" {
+    } else if *feature == "redis" {
         format!("has the scheme {scheme:?}, which comes with a later version")
     } else {
         format!("needs the feature {feature:?}, which this version does not have yet")
@@ -205,7 +218,7 @@ impl<'a> Query<'a> {
         Ok(parsed)
     }
 
-    #[cfg(any(feature = "redis", feature = "postgres"))]
+    #[cfg(any(feature = "redis", feature = "postgres", feature = "sqlite"))]
     fn own(&self, name: &str) -> Option<&str> {
         self.own.iter().find(|(own, _)| own == name).map(|(_, value)| &**value)
     }
@@ -291,7 +304,6 @@ mod tests {
             ("mysql://host", "feature \"mysql\""),
             ("redis+cluster://host", "later version"),
             ("memory://?on_runtime=yes", "unknown setting \"on_runtime\""),
-            ("sqlite:///x.db", "feature \"sqlite\""),
             ("file://relative/dir", "absolute path"),
             ("file:///", "absolute path"),
             ("file:///a%00b", "absolute path"),
@@ -350,6 +362,17 @@ mod tests {
         } else {
             let error = parsed.unwrap_err().to_string();
             assert!(error.contains("feature \"redis\" of the crate lock"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_database_file_needs_its_feature_too() {
+        let parsed = Url::parse("sqlite:///var/lib/app.db?table=locks");
+        if cfg!(feature = "sqlite") {
+            assert!(parsed.is_ok(), "{parsed:?}");
+        } else {
+            let error = parsed.unwrap_err().to_string();
+            assert!(error.contains("\"sqlite\""), "{error}");
         }
     }
 
