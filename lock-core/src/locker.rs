@@ -84,7 +84,8 @@ impl Store {
 
 impl Locker {
     /// Opens the store behind a URL: `memory://`, `file:///directory`, with the feature `redis` also
-    /// `redis://host/0`, `rediss://host/0` and `redis+unix:///socket`, with `memcached` also `memcache://host`.
+    /// `redis://host/0`, `rediss://host/0` and `redis+unix:///socket`, with `memcached` `memcache://host`, with `postgres`
+    /// `postgres://host/database`, with `sqlite` `sqlite:///file.db`.
     ///
     /// The URL is checked now; the store is connected to at first use.
     ///
@@ -115,6 +116,8 @@ impl Locker {
             Place::PostgresAdvisory(address) => {
                 Store::shared(backends::postgres::Advisory::opened(address)?)
             }
+            #[cfg(feature = "sqlite")]
+            Place::Sqlite(address) => Store::shared(backends::Sqlite::opened(address)?),
         };
         Ok(Self { inner: Arc::new(Inner { store, settings, shown, _shared: shared }) })
     }

@@ -13,6 +13,8 @@ use crate::backends::memcached;
 use crate::backends::postgres;
 #[cfg(feature = "redis")]
 use crate::backends::redis::Address;
+#[cfg(feature = "sqlite")]
+use crate::backends::sqlite;
 #[cfg(feature = "redis")]
 use crate::config::switch;
 use crate::{
@@ -67,6 +69,9 @@ pub(crate) enum Place {
     /// A server.
     #[cfg(feature = "memcached")]
     Memcached(memcached::Address),
+    /// A table in a database file.
+    #[cfg(feature = "sqlite")]
+    Sqlite(sqlite::Address),
 }
 
 impl Url {
@@ -87,7 +92,7 @@ impl Url {
                 accepted()
             )));
         }
-        if query.contains('@') && !["memory", "file"].contains(&&*scheme) {
+        if query.contains('@') && !["memory", "file", "sqlite"].contains(&&*scheme) {
             // The `?` is the password's, or the `@` is the query's: nobody knows which.
             return Err(Error::config(format!(
                 "{shown:?} has a \"?\" before an \"@\"; accepted are %3F in a password and %40 in the query"
@@ -98,6 +103,8 @@ impl Url {
             "redis" | "rediss" => &["on_runtime"],
             #[cfg(feature = "postgres")]
             "postgres" | "postgresql" => postgres::QUERY,
+            #[cfg(feature = "sqlite")]
+            "sqlite" => sqlite::QUERY,
             _ => &[],
         };
         let query = Query::parse(query, own, shown)?;
@@ -123,6 +130,11 @@ impl Url {
             "memcache" | "memcached" => {
                 let address = memcached::Address::parse(rest);
                 Place::Memcached(address.map_err(|wrong| Error::config(format!("{shown:?}: {wrong}")))?)
+            }
+            #[cfg(feature = "sqlite")]
+            "sqlite" => {
+                let address = sqlite::Address::parse(rest, |name| query.own(name));
+                Place::Sqlite(address.map_err(|wrong| Error::config(format!("{shown:?}: {wrong}")))?)
             }
             known => return Err(not_here(known, shown)),
         };
@@ -231,7 +243,7 @@ impl<'a> Query<'a> {
         Ok(parsed)
     }
 
-    #[cfg(any(feature = "redis", feature = "postgres"))]
+    #[cfg(any(feature = "redis", feature = "postgres", feature = "sqlite"))]
     fn own(&self, name: &str) -> Option<&str> {
         self.own.iter().find(|(own, _)| own == name).map(|(_, value)| &**value)
     }
@@ -317,7 +329,6 @@ mod tests {
             ("mysql://host", "feature \"mysql\""),
             ("redis+cluster://host", "later version"),
             ("memory://?on_runtime=yes", "unknown setting \"on_runtime\""),
-            ("sqlite:///x.db", "feature \"sqlite\""),
             ("file://relative/dir", "absolute path"),
             ("file:///", "absolute path"),
             ("file:///a%00b", "absolute path"),
@@ -376,6 +387,17 @@ mod tests {
         } else {
             let error = parsed.unwrap_err().to_string();
             assert!(error.contains("feature \"redis\" of the crate lock"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_database_file_needs_its_feature_too() {
+        let parsed = Url::parse("sqlite:///var/lib/app.db?table=locks");
+        if cfg!(feature = "sqlite") {
+            assert!(parsed.is_ok(), "{parsed:?}");
+        } else {
+            let error = parsed.unwrap_err().to_string();
+            assert!(error.contains("\"sqlite\""), "{error}");
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
 use lock_core::{
     Locker,
     backend::{Backend, Capabilities},
-    backends::{File, Memcached, Postgres, Redis, postgres::Advisory},
+    backends::{File, Memcached, Postgres, Redis, Sqlite, postgres::Advisory},
     conformance::{Leases, Subject},
 };
 
@@ -23,6 +23,7 @@ pub fn subjects() -> Vec<Subject> {
     vec![
         memory(),
         file(),
+        sqlite(),
         redis("redis", ""),
         redis("redis-on-runtime", "?on_runtime=yes"),
         memcached(),
@@ -59,6 +60,21 @@ pub fn file() -> Subject {
     Subject::new("file", capabilities, move |settings| {
         // Not by its URL: lockers of one process on one URL are one client.
         Locker::with_backend_and(File::shared(directory.path()), settings)
+    })
+    .helper(move || holder(&url))
+}
+
+/// `sqlite:///file`
+pub fn sqlite() -> Subject {
+    let directory = Arc::new(Scratch::new("conformance"));
+    let url = format!("sqlite://{}/locks.db", directory.path().display());
+    let capabilities = Sqlite::open(&url).unwrap().capabilities();
+    let of = url.clone();
+    Subject::new("sqlite", capabilities, move |settings| {
+        // For as long as the subject lasts.
+        let _ = &directory;
+        // Not by its URL: lockers of one process on one URL are one client.
+        Locker::with_backend_and(Sqlite::open(&of)?, settings)
     })
     .helper(move || holder(&url))
 }

@@ -11,8 +11,10 @@ pub(crate) mod memory;
 pub mod postgres;
 #[cfg(feature = "redis")]
 pub mod redis;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 
 pub use file::File;
 #[cfg(feature = "postgres")]
@@ -21,3 +23,5 @@ pub use postgres::Postgres;
 pub use memcached::Memcached;
 #[cfg(feature = "redis")]
 pub use redis::Redis;
+#[cfg(feature = "sqlite")]
+pub use sqlite::Sqlite;

@@ -135,10 +135,7 @@ impl Database for Server {
     async fn take(&self, values: &Values<'_>) -> Result<Taken, Fault> {
         match self.run(&self.statements.acquire, values).await {
             Ok(rows) => {
-                let Some(row) = rows.first() else { return Ok(Taken::Refused) };
-                let tokens = row.try_get(0).and_then(|first| Ok((first, row.try_get(1)?)));
-                let (first, last) = tokens.map_err(|error| self.fault(&Failed::Asking(error)))?;
-                Ok(Taken::Granted { first, last })
+                Taken::read(&rows).map_err(|error| self.fault(&Failed::Asking(error)))
             }
             Err(Failed::Asking(error)) if fault::is_locked(&error) => Ok(Taken::Locked),
             Err(failed) => Err(self.fault(&failed)),
@@ -151,7 +148,7 @@ impl Database for Server {
             Err(Failed::Asking(error)) if fault::is_locked(&error) => return Ok(Vec::new()),
             rows => rows.map_err(|failed| self.fault(&failed))?,
         };
-        let read: Result<Vec<Row>, sqlx::Error> = rows.iter().map(read).collect();
+        let read: Result<Vec<Row>, sqlx::Error> = rows.iter().map(Row::read).collect();
         read.map_err(|error| self.fault(&Failed::Asking(error)))
     }
 
@@ -273,21 +270,6 @@ pub(super) fn bound<'a>(statement: &Statement, values: &Values<'a>) -> Query<'a,
         };
     }
     query
-}
-
-fn read(row: &PgRow) -> Result<Row, sqlx::Error> {
-    Ok(Row {
-        key: row.try_get(0)?,
-        owner: row.try_get(1)?,
-        token: row.try_get(2)?,
-        last_token: row.try_get(3)?,
-        left: row.try_get(4)?,
-        acquired_at: row.try_get(5)?,
-        host: row.try_get(6)?,
-        pid: row.try_get(7)?,
-        place: row.try_get(8)?,
-        line: row.try_get(9)?,
-    })
 }
 
 impl fmt::Debug for Server {

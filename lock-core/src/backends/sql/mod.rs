@@ -73,6 +73,7 @@ pub(in crate::backends) enum Failed {
 }
 
 /// Without a provider, the first connection by TLS would panic.
+#[cfg(feature = "postgres")]
 pub(in crate::backends) fn install_tls() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Fails only if somebody else has just installed one, which is as good.

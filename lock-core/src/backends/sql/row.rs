@@ -2,6 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use sqlx::{ColumnIndex, Decode, Type};
+
+use super::Taken;
 use crate::{
     backend::{Attempt, Fault, Request},
     key::Key,
@@ -36,6 +39,31 @@ pub(super) fn entry(owner: &str) -> String {
 }
 
 impl Row {
+    /// A row as a database returned it.
+    ///
+    /// # Errors
+    /// If its columns are others.
+    pub(in crate::backends) fn read<'r, R>(row: &'r R) -> Result<Self, sqlx::Error>
+    where
+        R: sqlx::Row,
+        usize: ColumnIndex<R>,
+        String: Decode<'r, R::Database> + Type<R::Database>,
+        i64: Decode<'r, R::Database> + Type<R::Database>,
+    {
+        Ok(Self {
+            key: row.try_get(0)?,
+            owner: row.try_get(1)?,
+            token: row.try_get(2)?,
+            last_token: row.try_get(3)?,
+            left: row.try_get(4)?,
+            acquired_at: row.try_get(5)?,
+            host: row.try_get(6)?,
+            pid: row.try_get(7)?,
+            place: row.try_get(8)?,
+            line: row.try_get(9)?,
+        })
+    }
+
     /// Who holds the key, if somebody does.
     pub(in crate::backends) fn holder(&self) -> Result<Option<Holder>, Fault> {
         if self.left <= 0 {
@@ -65,6 +93,22 @@ impl Row {
     /// The lease that the row is about.
     pub(super) fn lease(&self, request: &Request) -> Result<Lease, Fault> {
         lease(request, self.token, self.last_token)
+    }
+}
+
+impl Taken {
+    /// What a statement returned that takes a key: the first and the last token, or nothing.
+    ///
+    /// # Errors
+    /// If its columns are others.
+    pub(in crate::backends) fn read<'r, R>(rows: &'r [R]) -> Result<Self, sqlx::Error>
+    where
+        R: sqlx::Row,
+        usize: ColumnIndex<R>,
+        i64: Decode<'r, R::Database> + Type<R::Database>,
+    {
+        let Some(row) = rows.first() else { return Ok(Self::Refused) };
+        Ok(Self::Granted { first: row.try_get(0)?, last: row.try_get(1)? })
     }
 }
 

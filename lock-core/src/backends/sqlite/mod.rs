@@ -1,0 +1,103 @@
+//! `sqlite:///file.db`: a table in a SQLite database file, for the processes of one machine.
+//!
+//! A key is a row that says whose it is and until when, by the clock of the machine. Nothing stays open during a lease:
+//! no transaction, no lock on the file. Waiters stand in line in the row.
+//!
+//! | it promises | it does not |
+//! |---|---|
+//! | exclusion between all processes of one machine that use the file, containers included | between machines: a file on a network file system is refused |
+//! | a dead holder's lock is free after its ttl; all are free after a restart of the machine | a lock that outlives a restart of the machine |
+//! | fencing tokens grow: max(last + 1, time of day in µs), over restarts and a removed file | against a clock set back *and* a removed file, or a power cut |
+//! | waiting processes are served in the order in which they came | at once: they look again every `retry` |
+//!
+//! # Settings
+//! Beside those of every locker, in the URL's query: `table=lock_leases`. A path is absolute after three slashes
+//! (`sqlite:///var/lib/app.db`) and relative to the working directory of the moment after two (`sqlite://app.db`); `?`, `%`
+//! and `#` in it are written `%3F`, `%25` and `%23`. There are no locks in `:memory:`, which nobody else sees: that is
+//! `memory://`.
+//!
+//! # Permissions
+//! The file and its directory have to be writable: beside the file, SQLite keeps `file.db-wal` and `file.db-shm`, or
+//! `file.db-journal`. The file is made where there is none, and the table when it is first missed. For those who make
+//! the table in a migration of their own: [`CREATE_TABLE`].
+//!
+//! # The file
+//! It may be the application's own database. A file with tables in it stays in its journal mode; a new one is put into
+//! WAL mode, in which nobody who reads waits for one who writes, and a commit does not wait for the disk
+//! (`synchronous=NORMAL`): a power cut may undo the last of them, but it has ended all leases as well. In any other mode
+//! every acquire and every release waits for the disk (`synchronous=FULL`), as less would endanger the application's
+//! data.
+//!
+//! SQLite lets one write at a time. While somebody's transaction keeps the file, a call tries again for up to a second
+//! (an acquire up to half of its ttl, if that is less), and then fails with an error that can be retried; a holder goes on
+//! as long as a renewal gets through before its lease ends. So keep transactions much shorter than the shortest ttl.
+//!
+//! A forked child of a process that has used the file cannot use it, for SQLite's own sake; one that runs another program
+//! can.
+
+mod address;
+mod clock;
+mod fault;
+mod file;
+mod storage;
+
+use std::sync::Arc;
+
+pub use self::file::DatabaseFile;
+pub(crate) use self::address::{Address, QUERY};
+use super::sql::Rows;
+use crate::{
+    error::{Error, Result},
+    queue::Queue,
+    shared::Shared,
+    url::Place,
+};
+
+/// The statement that makes the table; `{table}` is its name.
+pub const CREATE_TABLE: &str = include_str!("statements/create.sql");
+
+/// Locks as rows of a table in a SQLite database file.
+///
+/// ```
+/// use lock_core::Locker;
+///
+/// let file = std::env::temp_dir().join(format!("lock-doc-{}.db", std::process::id()));
+/// let locker = Locker::open(&format!("sqlite://{}", file.display()))?;
+/// let guard = locker.lock("report").acquire()?;
+/// assert!(locker.lock("report").try_acquire()?.is_none());
+/// # guard.release()?;
+/// # for end in ["", "-wal", "-shm"] { std::fs::remove_file(format!("{}{end}", file.display())).ok(); }
+/// # Ok::<(), lock_core::Error>(())
+/// ```
+///
+/// A clone is the same client.
+pub type Sqlite = Rows<DatabaseFile>;
+
+impl Sqlite {
+    /// A client of its own of the file behind a URL; settings in its query are not for the backend.
+    ///
+    /// Lockers that are [opened](crate::Locker::open) by URL share one client per file, which is cheaper.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a URL that is none of a database file, [`Error::Unsupported`] where the system has no clock
+    /// that tells one start of the machine from another.
+    pub fn open(url: &str) -> Result<Self> {
+        match crate::url::Url::parse(url)?.place {
+            Place::Sqlite(address) => Self::at(address),
+            _ => Err(Error::config("it is not the URL of a SQLite database; accepted is sqlite://")),
+        }
+    }
+
+    fn at(address: Address) -> Result<Self> {
+        let table = address.table.clone();
+        Ok(Self::new(DatabaseFile::new(address)?, table))
+    }
+
+    /// The one of this process for a file and a table, with the queue in front of it.
+    pub(crate) fn opened(address: Address) -> Result<Arc<(Arc<Queue>, Arc<Self>)>> {
+        static OPENED: Shared<(Arc<Queue>, Arc<Sqlite>)> = Shared::new();
+        let name = address.identity();
+        let made = Self::at(address)?;
+        Ok(OPENED.get(&name, || (Arc::new(Queue::new()), Arc::new(made))))
+    }
+}
