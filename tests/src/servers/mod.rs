@@ -1,9 +1,11 @@
 //! Real servers, started by the tests themselves: each on a free port of this machine, with a directory of its own, and
 //! killed at the end, also when the test process is.
 
+mod pgbouncer;
 mod postgres;
 mod redis;
 mod resp;
+mod session;
 #[cfg(test)]
 mod tests;
 
@@ -17,7 +19,13 @@ use std::{
     thread,
 };
 
-pub use self::{postgres::PostgresServer, redis::RedisServer, resp::Resp};
+pub use self::{
+    pgbouncer::{PgbouncerServer, Pooling},
+    postgres::PostgresServer,
+    redis::RedisServer,
+    resp::Resp,
+    session::Session,
+};
 
 /// A command that is killed when this process ends, however it ends.
 ///

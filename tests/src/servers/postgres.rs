@@ -12,7 +12,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{end_of, free_port, spawn};
+use super::{Session, end_of, free_port, spawn};
 use crate::scratch::Scratch;
 
 /// How long it may take to start, after a crash also.
@@ -68,6 +68,14 @@ impl PostgresServer {
     /// The port that it listens on.
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// A session of somebody else on it.
+    ///
+    /// # Panics
+    /// If it cannot be connected to.
+    pub fn session(&self) -> Session {
+        Session::open(&self.url()).unwrap()
     }
 
     /// What `psql` says to a command that has to succeed: a line per row.
@@ -160,7 +168,7 @@ fn program(name: &str) -> PathBuf {
 }
 
 /// It refuses to run as root.
-fn as_postgres(program: &Path) -> Command {
+pub(super) fn as_postgres(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     if rustix::process::geteuid().is_root() {
         command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
@@ -169,7 +177,7 @@ fn as_postgres(program: &Path) -> Command {
     command
 }
 
-fn give_to_postgres(directory: &Path) {
+pub(super) fn give_to_postgres(directory: &Path) {
     if rustix::process::geteuid().is_root() {
         let given = Command::new("chown").arg("postgres:postgres").arg(directory).status().unwrap();
         assert!(given.success(), "there is no user postgres: apt-get install -y postgresql");
