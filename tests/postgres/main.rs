@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
 
 //MOD cost
-//MOD faults
+mod faults;
 //MOD pooled
 mod scene;
 //MOD setup

@@ -131,8 +131,9 @@ impl Scene {
 
     /// The owner of a key that is held.
     pub(crate) fn owner(&self, key: &str) -> Option<String> {
-        let asked =
-            format!("SELECT owner FROM lock_leases WHERE key = 'lock:{key}' AND expires_at > clock_timestamp()");
+        let asked = format!(
+            "SELECT owner FROM lock_leases WHERE key = 'lock:{key}' AND expires_at > clock_timestamp()"
+        );
         self.rows(&asked).pop()
     }
 }

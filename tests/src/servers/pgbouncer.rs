@@ -94,7 +94,8 @@ impl PgbouncerServer {
     /// # Panics
     /// If it does not start.
     pub fn restart(&self) {
-        *self.child.lock().unwrap() = started(self.port, self.scratch.path()).expect("its port is still free");
+        *self.child.lock().unwrap() =
+            started(self.port, self.scratch.path()).expect("its port is still free");
     }
 }
 
@@ -108,7 +109,10 @@ impl Drop for PgbouncerServer {
 }
 
 fn program() -> PathBuf {
-    let found = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].map(PathBuf::from).into_iter().find(|path| path.is_file());
+    let found = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"]
+        .map(PathBuf::from)
+        .into_iter()
+        .find(|path| path.is_file());
     found.expect("pgbouncer is not installed: apt-get install -y pgbouncer")
 }
 

@@ -18,6 +18,12 @@ use crate::scratch::Scratch;
 /// How long it may take to start, after a crash also.
 const STARTING: Duration = Duration::from_secs(20);
 
+/// What a primary and a standby say when they are.
+const READY: [&str; 2] = [
+    "database system is ready to accept connections",
+    "database system is ready to accept read-only connections",
+];
+
 /// A PostgreSQL of this test's own.
 #[derive(Debug)]
 pub struct PostgresServer {
@@ -45,7 +51,10 @@ impl PostgresServer {
         initdb.arg("-D").arg(&data).args("-U postgres -A trust --no-sync -E UTF8 --locale=C".split(' '));
         let made = initdb.output().unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
+        Self::on(scratch, settings.iter().map(ToString::to_string).collect())
+    }
+
+    fn on(scratch: Scratch, settings: Vec<String>) -> Self {
         // Somebody else may take the port meanwhile.
         let found = (0..20).find_map(|_| {
             let port = free_port();
@@ -53,6 +62,21 @@ impl PostgresServer {
         });
         let (port, child) = found.expect("a port that nobody takes");
         Self { settings, port, scratch, child: Mutex::new(child) }
+    }
+
+    /// Another one that follows it, until it is promoted by `pg_promote()`.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn standby_of(primary: &Self) -> Self {
+        let scratch = Scratch::new("postgres");
+        give_to_postgres(scratch.path());
+        let mut copy = as_postgres(&program("pg_basebackup"));
+        copy.arg("-D").arg(scratch.path().join("data"));
+        copy.args(["-R", "-c", "fast", "-h", "127.0.0.1", "-U", "postgres", "-p", &primary.port.to_string()]);
+        let made = copy.output().unwrap();
+        assert!(made.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&made.stderr));
+        Self::on(scratch, primary.settings.clone())
     }
 
     /// Where it is, for a locker: without a prefix, which is the locker's.
@@ -210,7 +234,7 @@ fn started(settings: &[String], port: u16, directory: &Path) -> Option<Child> {
             return None;
         }
         let log_says = std::fs::read_to_string(&log).unwrap_or_default();
-        if log_says.contains("database system is ready to accept connections")
+        if READY.iter().any(|ready| log_says.contains(ready))
             && TcpStream::connect(("127.0.0.1", port)).is_ok()
         {
             return Some(child);

@@ -34,7 +34,11 @@ impl Session {
         let rows = self.runtime.block_on(rows)?;
         let text = |row: &sqlx::postgres::PgRow| {
             let value = row.try_get_raw(0)?;
-            if value.is_null() { Ok(String::new()) } else { Ok(value.as_str().unwrap_or_default().to_owned()) }
+            if value.is_null() {
+                Ok(String::new())
+            } else {
+                Ok(value.as_str().unwrap_or_default().to_owned())
+            }
         };
         rows.iter().map(text).collect()
     }

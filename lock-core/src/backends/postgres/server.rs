@@ -1,7 +1,7 @@
 //! The connections to one database, and what is asked on them.
 
 use std::{
-    fmt,
+    fmt, ptr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -28,6 +28,9 @@ const CONNECTIONS: usize = 4;
 /// How long a statement waits for a row that a transaction keeps.
 const LOCKED: Duration = Duration::from_millis(100);
 
+/// How long a statement may take on the server: nobody waits for its answer any longer.
+const TAKES: Duration = Duration::from_secs(5);
+
 /// A database of a PostgreSQL server.
 pub struct Server {
     pub(super) wire: Arc<Wire>,
@@ -53,6 +56,8 @@ struct Session {
     connection: PgConnection,
     /// Nobody else's: what is prepared here is there the next time.
     own: bool,
+    /// The server answers before what it has done is on its disk, unless it is told otherwise.
+    hasty: bool,
 }
 
 impl Server {
@@ -130,8 +135,12 @@ impl Database for Server {
 
     async fn rows(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<Row>, Fault> {
         let rows = match self.run(statement, values).await {
-            // A transaction keeps the key: whose it is cannot be said.
-            Err(Failed::Asking(error)) if fault::is_locked(&error) => return Ok(Vec::new()),
+            // A transaction keeps the row, so that nobody can have it, and whose it is cannot be said.
+            Err(Failed::Asking(error))
+                if fault::is_locked(&error) && ptr::eq(statement, &self.statements.stand_in_line) =>
+            {
+                return Ok(vec![Row::kept_for(LOCKED)]);
+            }
             rows => rows.map_err(|failed| self.fault(&failed))?,
         };
         let read: Result<Vec<Row>, sqlx::Error> = rows.iter().map(read).collect();
@@ -179,6 +188,7 @@ impl Wire {
         self.options.clone().options([
             ("lock.session", self.proof.as_str()),
             ("lock_timeout", &LOCKED.as_millis().to_string()),
+            ("statement_timeout", &TAKES.as_millis().to_string()),
             ("default_transaction_isolation", "read committed"),
         ])
     }
@@ -198,9 +208,14 @@ impl Wire {
             Some(connection) => connection,
             None => PgConnection::connect_with(&self.options).await?,
         };
-        let asked = "SELECT coalesce(current_setting('lock.session', true), '')";
+        let asked = "SELECT coalesce(current_setting('lock.session', true), ''), \
+                     current_setting('synchronous_commit') = 'off'";
         let shown = sqlx::Executor::fetch_one(&mut connection, asked).await?;
-        let own = shown.try_get::<String, _>(0)? == self.proof;
+        let (own, hasty) = (shown.try_get::<String, _>(0)? == self.proof, shown.try_get(1)?);
+        if own && hasty {
+            // A lease that was granted is not to be forgotten when the server crashes.
+            sqlx::Executor::execute(&mut connection, "SET synchronous_commit = on").await?;
+        }
         if !own && !self.pooled.swap(true, Ordering::Relaxed) {
             tracing::info!(
                 address = %self.address,
@@ -210,14 +225,10 @@ impl Wire {
         if own {
             self.pooled.store(false, Ordering::Relaxed);
         }
-        Ok(Session { connection, own })
+        Ok(Session { connection, own, hasty })
     }
 
-    pub(super) async fn run(
-        &self,
-        statement: &Statement,
-        values: &Values<'_>,
-    ) -> Result<Vec<PgRow>, Failed> {
+    pub(super) async fn run(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<PgRow>, Failed> {
         let mut lent = self.pool.get(|| self.connect()).await.map_err(Failed::Connecting)?;
         let done = lent.connection.run(statement, values).await;
         match &done {
@@ -246,7 +257,13 @@ impl Session {
             let digits: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
             format!("convert_from(decode('{digits}', 'hex'), 'UTF8')")
         });
-        let filled = format!("SET LOCAL lock_timeout = {}; {filled}", LOCKED.as_millis());
+        let filled = format!(
+            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {}; \
+             SET LOCAL statement_timeout = {}; {}{filled}",
+            LOCKED.as_millis(),
+            TAKES.as_millis(),
+            if self.hasty { "SET LOCAL synchronous_commit = on; " } else { "" },
+        );
         sqlx::raw_sql(AssertSqlSafe(filled)).fetch_all(&mut self.connection).await
     }
 }
