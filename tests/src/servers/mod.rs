@@ -2,9 +2,11 @@
 //! killed at the end, also when the test process is.
 
 mod memcached;
+mod pgbouncer;
 mod postgres;
 mod redis;
 mod resp;
+mod session;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +20,14 @@ use std::{
     thread,
 };
 
-pub use self::{memcached::MemcachedServer, postgres::PostgresServer, redis::RedisServer, resp::Resp};
+pub use self::{
+    memcached::MemcachedServer,
+    pgbouncer::{PgbouncerServer, Pooling},
+    postgres::PostgresServer,
+    redis::RedisServer,
+    resp::Resp,
+    session::Session,
+};
 
 /// A command that is killed when this process ends, however it ends.
 ///

@@ -12,11 +12,17 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{end_of, free_port, spawn};
+use super::{Session, end_of, free_port, spawn};
 use crate::scratch::Scratch;
 
 /// How long it may take to start, after a crash also.
 const STARTING: Duration = Duration::from_secs(20);
+
+/// What a primary and a standby say when they are.
+const READY: [&str; 2] = [
+    "database system is ready to accept connections",
+    "database system is ready to accept read-only connections",
+];
 
 /// A PostgreSQL of this test's own.
 #[derive(Debug)]
@@ -45,7 +51,10 @@ impl PostgresServer {
         initdb.arg("-D").arg(&data).args("-U postgres -A trust --no-sync -E UTF8 --locale=C".split(' '));
         let made = initdb.output().unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
+        Self::on(scratch, settings.iter().map(ToString::to_string).collect())
+    }
+
+    fn on(scratch: Scratch, settings: Vec<String>) -> Self {
         // Somebody else may take the port meanwhile.
         let found = (0..20).find_map(|_| {
             let port = free_port();
@@ -53,6 +62,21 @@ impl PostgresServer {
         });
         let (port, child) = found.expect("a port that nobody takes");
         Self { settings, port, scratch, child: Mutex::new(child) }
+    }
+
+    /// Another one that follows it, until it is promoted by `pg_promote()`.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn standby_of(primary: &Self) -> Self {
+        let scratch = Scratch::new("postgres");
+        give_to_postgres(scratch.path());
+        let mut copy = as_postgres(&program("pg_basebackup"));
+        copy.arg("-D").arg(scratch.path().join("data"));
+        copy.args(["-R", "-c", "fast", "-h", "127.0.0.1", "-U", "postgres", "-p", &primary.port.to_string()]);
+        let made = copy.output().unwrap();
+        assert!(made.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&made.stderr));
+        Self::on(scratch, primary.settings.clone())
     }
 
     /// Where it is, for a locker: without a prefix, which is the locker's.
@@ -73,6 +97,14 @@ impl PostgresServer {
     /// The port that it listens on.
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// A session of somebody else on it.
+    ///
+    /// # Panics
+    /// If it cannot be connected to.
+    pub fn session(&self) -> Session {
+        Session::open(&self.url()).unwrap()
     }
 
     /// What `psql` says to a command that has to succeed: a line per row.
@@ -165,7 +197,7 @@ fn program(name: &str) -> PathBuf {
 }
 
 /// It refuses to run as root.
-fn as_postgres(program: &Path) -> Command {
+pub(super) fn as_postgres(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     if rustix::process::geteuid().is_root() {
         command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
@@ -174,7 +206,7 @@ fn as_postgres(program: &Path) -> Command {
     command
 }
 
-fn give_to_postgres(directory: &Path) {
+pub(super) fn give_to_postgres(directory: &Path) {
     if rustix::process::geteuid().is_root() {
         let given = Command::new("chown").arg("postgres:postgres").arg(directory).status().unwrap();
         assert!(given.success(), "there is no user postgres: apt-get install -y postgresql");
@@ -207,7 +239,7 @@ fn started(settings: &[String], port: u16, directory: &Path) -> Option<Child> {
             return None;
         }
         let log_says = std::fs::read_to_string(&log).unwrap_or_default();
-        if log_says.contains("database system is ready to accept connections")
+        if READY.iter().any(|ready| log_says.contains(ready))
             && TcpStream::connect(("127.0.0.1", port)).is_ok()
         {
             return Some(child);

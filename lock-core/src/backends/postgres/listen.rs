@@ -1,8 +1,8 @@
 //! The one connection on which a client is told of releases.
 //!
-//! A notification names the key and who is first in line: he looks at once; everybody else who waits here knows that the
-//! key is kept for him for a while, and looks then. What was announced while the connection was down is lost, so that
-//! everybody looks when it is down and when it is up again.
+//! A notification names the key and the first few in line: the first looks at once; the others know that the key is kept
+//! for him for a while, and look then. Whoever stands behind them has nothing to do. What was announced while the
+//! connection was down is lost, so that everybody looks when it is down and when it is up again.
 
 use std::{
     collections::HashMap,
@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 
 use super::server::Wire;
 use crate::{
-    backend::{Signal, Watch},
+    backend::{BoxFuture, Signal, Watch},
     backends::{
         mailbox::{Listening, Mailbox},
         sql::WINDOW,
@@ -26,14 +26,17 @@ use crate::{
     lease::Owner,
     race::{Either, race},
     sync::{self, Mutex},
+    wait::jitter,
 };
 
 /// How often the connection is asked whether it is still alive.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How long the answer to that, and a connection, may take.
 const ALIVE_WITHIN: Duration = Duration::from_secs(2);
-/// Between two tries to connect.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Before a connection that was lost is made anew, and between two tries at most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// What is between those in line. No owner has it.
+const BETWEEN: char = '\u{1f}';
 
 pub(super) struct Listener {
     wire: Weak<Wire>,
@@ -111,7 +114,20 @@ impl Listener {
             // What was announced before it listened is lost.
             mailbox.tell(Signal::LookAgain);
         }
-        Some(Box::new(Listening(mailbox)))
+        Some(Box::new(Announcements { mailbox: Listening(mailbox), waiting: Arc::clone(&self.shared) }))
+    }
+}
+
+/// What is announced to a waiter, for as long as somebody listens.
+struct Announcements {
+    mailbox: Listening,
+    waiting: Arc<Waiting>,
+}
+
+impl Watch for Announcements {
+    fn next(&mut self) -> BoxFuture<'_, Option<Signal>> {
+        // Nobody does any more where a pooler has come in between.
+        if self.waiting.phase() == Phase::Idle { Box::pin(async { None }) } else { self.mailbox.next() }
     }
 }
 
@@ -159,12 +175,17 @@ impl Waiting {
         }
     }
 
-    /// A key is free, and kept for `first` for a while; for nobody if that is empty.
-    pub(super) fn told(&self, id: &str, first: &str) {
+    /// A key is free, and kept for a while for the first of those who are named; for nobody if none is.
+    pub(super) fn told(&self, id: &str, line: &str) {
         let mailboxes = sync::lock(&self.mailboxes);
         for (owner, mailbox) in mailboxes.get(id).into_iter().flatten() {
-            let at_once = first.is_empty() || owner.text(&mut [0; 32]) == first;
-            mailbox.tell(if at_once { Signal::LookAgain } else { Signal::FreeIn(WINDOW) });
+            let mut named = line.split(BETWEEN).filter(|named| !named.is_empty());
+            let place = named.position(|named| owner.text(&mut [0; 32]) == named);
+            if line.is_empty() || place == Some(0) {
+                mailbox.tell(Signal::LookAgain);
+            } else if place.is_some() {
+                mailbox.tell(Signal::FreeIn(WINDOW));
+            }
         }
     }
 
@@ -176,6 +197,7 @@ impl Waiting {
 
 /// Listens for as long as there is a client to listen for.
 async fn attend(wire: Weak<Wire>, shared: Arc<Waiting>) {
+    let mut pause = PAUSES.0;
     while wire.strong_count() > 0 {
         let listening = match wire.upgrade() {
             Some(wire) if wire.is_direct() => connect(&wire).await,
@@ -187,18 +209,21 @@ async fn attend(wire: Weak<Wire>, shared: Arc<Waiting>) {
                 shared.wake_all();
                 let ended = hear(&mut listener, &wire, &shared).await;
                 shared.set(Phase::Down);
+                pause = PAUSES.0;
                 if let Err(error) = ended {
                     tracing::debug!(%error, "the connection that listens is lost");
                 }
             }
             Err(error) => {
                 shared.set(Phase::Down);
+                pause = PAUSES.1.min(pause * 2);
                 tracing::debug!(%error, "could not listen");
             }
         }
+        // What is announced from now on is lost: who waits looks, each time that it cannot be changed.
         shared.wake_all();
         if wire.strong_count() > 0 {
-            drop(tokio::time::timeout(PAUSE, shared.over.notified()).await);
+            drop(tokio::time::timeout(pause.mul_f64(jitter()), shared.over.notified()).await);
         }
     }
     shared.set(Phase::Idle);
@@ -237,6 +262,6 @@ async fn hear(listener: &mut PgListener, wire: &Weak<Wire>, shared: &Waiting) ->
 
 fn pass_on(notification: &PgNotification, shared: &Waiting) {
     let payload = notification.payload();
-    let (id, first) = payload.split_once(' ').unwrap_or((payload, ""));
-    shared.told(id, first);
+    let (id, line) = payload.split_once(' ').unwrap_or((payload, ""));
+    shared.told(id, line);
 }

@@ -1,7 +1,7 @@
 //! The connections to one database, and what is asked on them.
 
 use std::{
-    fmt,
+    fmt, ptr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -31,8 +31,13 @@ const CONNECTIONS: usize = 4;
 /// How long a statement waits for a row that a transaction keeps.
 const LOCKED: Duration = Duration::from_millis(50);
 
-/// Shows whether a session is one's own.
-pub(super) const PROOF: &str = "SELECT coalesce(current_setting('lock.session', true), '')";
+/// Shows whether a session is one's own, and whether what is committed there may be forgotten.
+pub(super) const PROOF: &str =
+    "SELECT coalesce(current_setting('lock.session', true), ''), current_setting('synchronous_commit') = 'off'";
+
+
+/// How long a statement may take on the server: nobody waits for its answer any longer.
+const TAKES: Duration = Duration::from_secs(5);
 
 /// A database of a PostgreSQL server.
 pub struct Server {
@@ -61,6 +66,8 @@ struct Session {
     connection: PgConnection,
     /// Nobody else's: what is prepared here is there the next time.
     own: bool,
+    /// The server answers before what it has done is on its disk, unless it is told otherwise.
+    hasty: bool,
 }
 
 impl Server {
@@ -144,8 +151,12 @@ impl Database for Server {
 
     async fn rows(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<Row>, Fault> {
         let rows = match self.run(statement, values).await {
-            // A transaction keeps the key: whose it is cannot be said.
-            Err(Failed::Asking(error)) if fault::is_locked(&error) => return Ok(Vec::new()),
+            // A transaction keeps the row, so that nobody can have it, and whose it is cannot be said.
+            Err(Failed::Asking(error))
+                if fault::is_locked(&error) && ptr::eq(statement, &self.statements.stand_in_line) =>
+            {
+                return Ok(vec![Row::kept_for(LOCKED)]);
+            }
             rows => rows.map_err(|failed| self.fault(&failed))?,
         };
         let read: Result<Vec<Row>, sqlx::Error> = rows.iter().map(Row::read).collect();
@@ -189,6 +200,7 @@ impl Wire {
         self.options.clone().options([
             ("lock.session", self.proof.as_str()),
             ("lock_timeout", &LOCKED.as_millis().to_string()),
+            ("statement_timeout", &TAKES.as_millis().to_string()),
             ("default_transaction_isolation", "read committed"),
         ])
     }
@@ -213,7 +225,12 @@ impl Wire {
             Some(connection) => connection,
             None => PgConnection::connect_with(&self.options).await?,
         };
-        let own = self.is_ours(&connection.fetch_one(PROOF).await?);
+        let shown = connection.fetch_one(PROOF).await?;
+        let (own, hasty) = (self.is_ours(&shown), shown.try_get(1)?);
+        if own && hasty {
+            // A lease that was granted is not to be forgotten when the server crashes.
+            connection.execute("SET synchronous_commit = on").await?;
+        }
         if !own && !self.pooled.swap(true, Ordering::Relaxed) {
             tracing::info!(
                 address = %self.address,
@@ -223,7 +240,7 @@ impl Wire {
         if own {
             self.pooled.store(false, Ordering::Relaxed);
         }
-        Ok(Session { connection, own })
+        Ok(Session { connection, own, hasty })
     }
 
     pub(super) async fn run(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<PgRow>, Failed> {
@@ -247,7 +264,13 @@ impl Session {
         let filled = statement.filled(values, |text| {
             format!("convert_from(decode('{}', 'hex'), 'UTF8')", hexadecimal(text.as_bytes()))
         });
-        let filled = format!("SET LOCAL lock_timeout = {}; {filled}", LOCKED.as_millis());
+        let filled = format!(
+            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {}; \
+             SET LOCAL statement_timeout = {}; {}{filled}",
+            LOCKED.as_millis(),
+            TAKES.as_millis(),
+            if self.hasty { "SET LOCAL synchronous_commit = on; " } else { "" },
+        );
         sqlx::raw_sql(AssertSqlSafe(filled)).fetch_all(&mut self.connection).await
     }
 }

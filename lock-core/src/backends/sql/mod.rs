@@ -171,6 +171,7 @@ pub struct Statements {
     pub(in crate::backends) held: Statement,
     pub(in crate::backends) force_release: Statement,
     pub(in crate::backends) leave_line: Statement,
+    /// Removes some of the rows that nobody uses. It returns a row if there may be more of them.
     pub(in crate::backends) prune: Statement,
 }
 
@@ -320,8 +321,16 @@ impl<D: Database> Inner<D> {
         let inner = Arc::clone(self);
         drop(tokio::spawn(async move {
             let values = Values { kept: row::as_micros(KEPT), ..Values::of("") };
-            if let Err(error) = inner.database.change(&inner.statements().prune, &values).await {
-                tracing::debug!(%error, table = inner.table.name, "could not remove rows that nobody uses");
+            loop {
+                match inner.database.change(&inner.statements().prune, &values).await {
+                    // There may be more.
+                    Ok(true) => {}
+                    Ok(false) => return,
+                    Err(error) => {
+                        tracing::debug!(%error, table = inner.table.name, "could not remove rows that nobody uses");
+                        return;
+                    }
+                }
             }
         }));
     }

@@ -64,9 +64,26 @@ impl Row {
         })
     }
 
-    /// Who holds the key, if somebody does.
+    /// A row that somebody's transaction keeps from being read; it is worth looking again after that time.
+    pub(in crate::backends) fn kept_for(time: Duration) -> Self {
+        let nothing = String::new;
+        Self {
+            key: nothing(),
+            owner: nothing(),
+            token: 0,
+            last_token: 0,
+            left: as_micros(time),
+            acquired_at: 0,
+            host: nothing(),
+            pid: 0,
+            place: 0,
+            line: 0,
+        }
+    }
+
+    /// Who holds the key, if somebody does and it is known who.
     pub(in crate::backends) fn holder(&self) -> Result<Option<Holder>, Fault> {
-        if self.left <= 0 {
+        if self.left <= 0 || self.owner.is_empty() {
             return Ok(None);
         }
         let unexpected = |what| Fault::failed(format!("the table holds {what} that is none")).permanent();
@@ -160,6 +177,14 @@ mod tests {
         assert_eq!(free_in(row(1_000_000, 35, 80)), Some(1150));
         assert_eq!(free_in(row(-50_000, 0, 40)), Some(100));
         assert_eq!(free_in(row(-500_000, 0, 40)), Some(0));
+    }
+
+    #[test]
+    fn a_row_that_a_transaction_keeps_is_held_by_nobody_known() {
+        let kept = Row::kept_for(Duration::from_millis(100));
+        assert_eq!(kept.holder().unwrap(), None);
+        let free_in = Some(Duration::from_millis(100));
+        assert_eq!(kept.refusal(Duration::ZERO).unwrap(), Attempt::Held { holder: None, free_in });
     }
 
     #[test]

@@ -4,6 +4,7 @@ WITH gone AS (
     WHERE held.id = :id AND strpos(held.waiters, :entry) > 0
     RETURNING held.waiters, held.expires_at
 )
-SELECT CASE WHEN waiters <> '' AND expires_at <= clock_timestamp()
-            THEN pg_notify(:channel, :id || ' ' || split_part(waiters, chr(31), 2)) END
+SELECT CASE WHEN waiters <> '' AND expires_at <= clock_timestamp() THEN pg_notify(
+    :channel, :id || ' ' || array_to_string((string_to_array(waiters, chr(31) || chr(31)))[1:4], chr(31))
+) END
 FROM gone

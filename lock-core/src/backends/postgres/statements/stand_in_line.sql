@@ -3,6 +3,8 @@
 UPDATE {table} AS held SET
     waiters = CASE
         WHEN strpos(held.waiters, :entry) > 0 OR length(held.waiters) > 8000 THEN held.waiters
+        -- An answer was lost: nobody waits for himself.
+        WHEN held.owner = :owner AND held.expires_at > clock_timestamp() THEN held.waiters
         ELSE held.waiters || :entry
     END
 WHERE held.id = :id
