@@ -61,9 +61,6 @@ async fn drop_at_random(test: &Test, locker: &Locker, times: u32, patience: u32)
 
 async fn acquires_dropped(test: Test) {
     let (ours, theirs) = (test.client(), test.client());
-    for client in [&ours, &theirs] {
-        test.expect_free(&client.lock("a")).await;
-    }
     // Long enough for some of them, on a store that is busy with other tests as well.
     let begin = Instant::now();
     test.expect_free(&ours.lock("a")).await;

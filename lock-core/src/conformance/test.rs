@@ -79,9 +79,12 @@ impl Test {
         }
     }
 
-    /// Another client of the store.
+    /// Another client of the store, connected: a case measures what a lock takes, and not what a connection does.
     pub fn client(&self) -> Locker {
-        self.subject.open(&self.settings()).expect("the subject's store can be opened")
+        let locker = self.subject.open(&self.settings()).expect("the subject's store can be opened");
+        // Where it cannot be reached, the case will tell.
+        drop(locker.ping());
+        locker
     }
 
     /// Another process that uses the store.

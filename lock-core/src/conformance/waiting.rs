@@ -88,10 +88,6 @@ async fn woken_by_expiry(test: Test) {
 
 async fn woken_by_force(test: Test) {
     let (holding, waits, forces) = (test.client(), test.client(), test.client());
-    // Who has to connect first is not as quick as the rest.
-    for client in [&waits, &forces] {
-        test.expect_free(&client.lock("k")).await;
-    }
     let guard = test.acquire(&holding.lock("k")).await.unwrap();
     let waiting = {
         let (test, lock) = (test.clone(), waits.lock("k"));
