@@ -46,7 +46,7 @@ pub trait Model {
 /// Loads a model again: what `#[lock_model(refresh)]` calls on a sync method.
 ///
 /// For models that know where they come from. Where that is an argument, as a connection, no trait is needed:
-/// [`refresh = self.reload(db)`](macro@lock_model#options).
+/// [`refresh = self.reload(db)`](macro@crate::lock_model).
 ///
 /// ```
 /// use lock::{Model, Refresh, lock_model};

@@ -147,3 +147,28 @@ fn the_script_works_for_those_who_run_it_themselves() {
     assert_eq!(write(4, "late"), ["5"]);
     assert_eq!(server.ask(&["GET", "mine"]).text(), "value");
 }
+
+#[test]
+fn a_user_who_may_do_no_more_than_documented_may_write() {
+    let server = RedisServer::start();
+    server.ask(&["ACL", "SETUSER", "clerk", "on", ">secret", "~stock:*", "~fence:{stock:*", "-@all"]);
+    server.ask(&["ACL", "SETUSER", "clerk", "+evalsha", "+script|load", "+get", "+set"]);
+    let url = format!("redis://clerk:secret@127.0.0.1:{}", server.port());
+    let connection = &mut Client::open(url).unwrap().get_connection().unwrap();
+    fenced("SET", "stock:7", 5).arg(1).query::<()>(connection).unwrap().unwrap();
+    let refused = fenced("SET", "order:7", 5).arg(1).query::<()>(connection).unwrap_err();
+    assert!(refused.code() == Some("NOPERM"), "{refused}");
+}
+
+#[test]
+fn a_fence_is_in_the_slot_of_its_resource() {
+    let server = RedisServer::with(&["--cluster-enabled", "yes"]);
+    let slot = |key: &str| server.ask(&["CLUSTER", "KEYSLOT", key]).int();
+    for (resource, fence) in [
+        ("stock:7", "fence:{stock:7}"),
+        ("stock{7", "fence:{stock{7}"),
+        ("{shop}stock:7", "{shop}stock:7:fence"),
+    ] {
+        assert_eq!(slot(resource), slot(fence), "{resource}");
+    }
+}

@@ -1,32 +1,48 @@
 //! The statements of the documentation, on databases. A database is a URL and its statements; the cases are the same.
 
+use std::slice;
+
 use lock::{FencingToken, fencing::Stale};
 use sqlx::{AnyPool, any::AnyPoolOptions};
 use tests::scratch::Scratch;
 
 use crate::scene::Scene;
 
-/// How a database spells them. Values in this order, as all of these numbers are bound by position.
+/// A text, and what its places stand for.
+struct Statement(&'static str, &'static [Place]);
+
 #[derive(Clone, Copy)]
+enum Place {
+    Balance,
+    Fence,
+    Id,
+}
+
+use Place::{Balance, Fence, Id};
+
+/// How a database spells them.
 struct Statements {
-    /// `balance`, `fence`, `id`.
-    write: &'static str,
-    /// `balance`, `fence`, `id`; for a row that may not be there.
-    put: &'static str,
-    /// `fence`, `id`.
-    raise: &'static str,
-    /// `id`.
-    read: &'static str,
+    write: Statement,
+    /// Writes a row that may not be there. Of several, the last one tells.
+    put: &'static [Statement],
+    raise: Statement,
+    read: Statement,
 }
 
 /// PostgreSQL and SQLite.
 const NUMBERED: Statements = Statements {
-    write: "UPDATE accounts SET balance = $1, fence = $2 WHERE id = $3 AND fence <= $2",
-    put: "INSERT INTO accounts (id, balance, fence) VALUES ($3, $1, $2) \
-          ON CONFLICT (id) DO UPDATE SET balance = excluded.balance, fence = excluded.fence \
-          WHERE accounts.fence <= excluded.fence",
-    raise: "UPDATE accounts SET fence = $1 WHERE id = $2 AND fence <= $1",
-    read: "SELECT balance FROM accounts WHERE id = $1",
+    write: Statement(
+        "UPDATE accounts SET balance = $1, fence = $2 WHERE id = $3 AND fence <= $2",
+        &[Balance, Fence, Id],
+    ),
+    put: &[Statement(
+        "INSERT INTO accounts (id, balance, fence) VALUES ($3, $1, $2) \
+         ON CONFLICT (id) DO UPDATE SET balance = excluded.balance, fence = excluded.fence \
+         WHERE accounts.fence <= excluded.fence",
+        &[Balance, Fence, Id],
+    )],
+    raise: Statement("UPDATE accounts SET fence = $1 WHERE id = $2 AND fence <= $1", &[Fence, Id]),
+    read: Statement("SELECT balance FROM accounts WHERE id = $1", &[Id]),
 };
 
 struct Accounts {
@@ -45,32 +61,42 @@ impl Accounts {
         Self { pool, statements }
     }
 
-    /// Whether the statement found its row.
-    async fn run(&self, statement: &'static str, values: &[i64]) -> bool {
-        let query = values.iter().fold(sqlx::query(statement), |query, value| query.bind(*value));
-        query.execute(&self.pool).await.unwrap().rows_affected() == 1
-    }
-
     async fn write(&self, id: i64, balance: i64, token: FencingToken) -> Result<(), Stale> {
-        let found = self.run(self.statements.write, &[balance, token.cast_signed(), id]).await;
-        if found { Ok(()) } else { Err(Stale::new(token)) }
+        self.run(slice::from_ref(&self.statements.write), id, balance, token).await
     }
 
     async fn put(&self, id: i64, balance: i64, token: FencingToken) -> Result<(), Stale> {
-        let found = self.run(self.statements.put, &[balance, token.cast_signed(), id]).await;
-        if found { Ok(()) } else { Err(Stale::new(token)) }
+        self.run(self.statements.put, id, balance, token).await
     }
 
     async fn read(&self, id: i64) -> i64 {
-        sqlx::query_scalar(self.statements.read).bind(id).fetch_one(&self.pool).await.unwrap()
+        sqlx::query_scalar(self.statements.read.0).bind(id).fetch_one(&self.pool).await.unwrap()
     }
 
     async fn read_under(&self, id: i64, token: FencingToken) -> Result<i64, Stale> {
-        if self.run(self.statements.raise, &[token.cast_signed(), id]).await {
-            Ok(self.read(id).await)
-        } else {
-            Err(Stale::new(token))
+        self.run(slice::from_ref(&self.statements.raise), id, 0, token).await?;
+        Ok(self.read(id).await)
+    }
+
+    async fn run(
+        &self,
+        statements: &[Statement],
+        id: i64,
+        balance: i64,
+        token: FencingToken,
+    ) -> Result<(), Stale> {
+        let mut rows = 0;
+        for Statement(text, places) in statements {
+            let query = places.iter().fold(sqlx::query(*text), |query, place| {
+                query.bind(match place {
+                    Balance => balance,
+                    Fence => token.cast_signed(),
+                    Id => id,
+                })
+            });
+            rows = query.execute(&self.pool).await.unwrap().rows_affected();
         }
+        if rows == 1 { Ok(()) } else { Err(Stale::new(token)) }
     }
 }
 

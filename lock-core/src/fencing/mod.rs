@@ -44,8 +44,10 @@
 //! Where no row was written, `return Err(Stale::new(token).into())`. A row that is deleted takes its fence along: mark it
 //! as deleted instead, by the first statement.
 //!
-//! MySQL and MariaDB write `?` for each value, the token twice. They count the rows that *changed*, unless the client asks
-//! for those that were found, as sqlx does: else the same write again under one token looks refused.
+//! MySQL and MariaDB write `?` for each value, the token twice. Their `ON DUPLICATE KEY UPDATE` does not tell whether it
+//! wrote: for a row that may not be there, `INSERT IGNORE` one with the fence 0, then the first statement. They count the
+//! rows that *changed*, unless the client asks for those that were found, as sqlx does: else the same write again under
+//! one token looks refused.
 
 mod fence;
 #[cfg(feature = "redis")]

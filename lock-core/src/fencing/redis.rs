@@ -23,8 +23,8 @@
 //! | `stock:7` | `fence:{stock:7}`, in the same slot of a Cluster |
 //! | `{shop}stock:7`, and any other key with a `}` | `{shop}stock:7:fence` |
 //!
-//! A user of the server who may run these needs `EVAL`, `EVALSHA`, `SCRIPT LOAD`, `GET`, `SET`, the command itself, and both keys.
-//! Other clients and names: [`SCRIPT`].
+//! In a Cluster, a key with a `}` needs a hash tag. A user of the server needs `EVALSHA`, `SCRIPT LOAD`, `GET`, `SET`, the command
+//! itself, and both keys: `+evalsha +script|load +get +set ~stock:* ~fence:{stock:*`. Other clients and names: [`SCRIPT`].
 
 use std::sync::OnceLock;
 
