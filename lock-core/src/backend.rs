@@ -3,7 +3,7 @@
 //! A backend is told *what* to do, never *how long to wait*: it does not sleep, retry, queue or read configuration.
 //! All of that is done once, in front of every backend. The example `custom_backend` is a whole one.
 
-use std::{error::Error as StdError, fmt, future::Future, io, pin::Pin, sync::Arc, time::Duration};
+use std::{any::Any, error::Error as StdError, fmt, future::Future, io, pin::Pin, sync::Arc, time::Duration};
 
 use crate::{
     key::Key,
@@ -30,7 +30,7 @@ pub type Tell = Box<dyn Fn() + Send + Sync>;
 ///   which then lasts its ttl from now on.
 /// - `renew` and `release` compare the owner and act in one atomic step; on somebody else's lease they change nothing.
 /// - Fencing tokens of a key strictly increase with every grant, also after expiry, force-release and restart.
-pub trait Backend: fmt::Debug + Send + Sync + 'static {
+pub trait Backend: Any + fmt::Debug + Send + Sync {
     /// What this backend can do. Tests and the engine go by this, never by a backend's name.
     fn capabilities(&self) -> Capabilities;
 

@@ -48,7 +48,7 @@ fn what_the_server_cannot_keep_is_refused() {
 #[test]
 fn a_lease_that_is_not_renewed_is_free_within_a_second_of_its_ttl_and_not_before() {
     let scene = Scene::new(TTL);
-    let worst = thread::scope(|scope| {
+    let late = thread::scope(|scope| {
         let rounds: Vec<_> = (0..16_u32)
             .map(|round| {
                 let scene = &scene;
@@ -59,18 +59,21 @@ fn a_lease_that_is_not_renewed_is_free_within_a_second_of_its_ttl_and_not_before
                     let key = format!("{round}");
                     let begin = Instant::now();
                     let guard = scene.far().lock(&key).ttl(ttl).renew(false).acquire().unwrap();
-                    let successor = scene.far().lock(&key).wait(LONG).acquire().unwrap();
+                    drop(scene.far().lock(&key).wait(LONG).acquire().unwrap());
                     let freed = begin.elapsed();
                     assert!(!guard.is_held() && freed >= ttl, "free after {freed:?} of {ttl:?}");
-                    drop(successor);
-                    running_since(begin).saturating_sub(ttl)
+                    (freed - ttl, running_since(begin).saturating_sub(ttl))
                 })
             })
             .collect();
-        rounds.into_iter().map(|round| round.join().unwrap()).max().unwrap()
+        rounds.into_iter().map(|round| round.join().unwrap()).collect::<Vec<_>>()
     });
-    tests::report(&format!("memcached: leases of 1 to 3 s, free at most {worst:?} after their ttl"));
-    assert!(worst <= FREED, "{worst:?}");
+    let (worst, running) =
+        (late.iter().map(|late| late.0).max().unwrap(), late.iter().map(|late| late.1).max().unwrap());
+    tests::report(&format!(
+        "memcached: leases of 1 to 3 s, free at most {worst:?} after their ttl, {running:?} without what the machine stalled"
+    ));
+    assert!(running <= FREED, "{running:?}");
 }
 
 /// What a stopped server is asked, it answers before it looks at its clock: without a check, such a grant is over at once.

@@ -16,8 +16,6 @@ pub(crate) const TELLING: Duration = ms(50);
 /// How long after its ttl a lock may still be taken: a tick of the server's clock, a look of the waiter's, and what a busy
 /// machine needs.
 pub(crate) const FREED: Duration = ms(1250);
-/// What a waiter may need for a look, and a machine of two busy cores for all the rest.
-pub(crate) const LOOK: Duration = ms(150);
 
 /// A server of a test's own, with a proxy before it and a history of holds.
 pub(crate) struct Scene {

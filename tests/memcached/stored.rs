@@ -1,7 +1,7 @@
 //! What stands on the server, and what stands there of others.
 
 use lock::{Error, Locker};
-use tests::servers::MemcachedServer;
+use tests::servers::{MemcachedServer, RedisServer};
 
 use crate::scene::{LONG, Scene, TTL};
 
@@ -68,7 +68,7 @@ fn a_holder_whose_record_was_evicted_is_still_one() {
     assert_eq!(scene.server.ask("md lock:k#holder"), "HD");
     assert_eq!(scene.far().lock("k").holder().unwrap().unwrap().fencing_token, None);
     // What is there is then that of another one.
-    assert_eq!(scene.server.ask("ms lock:k#holder 20 T0\r\nlock/1 somebody 1 h 2"), "HD");
+    assert_eq!(scene.server.ask("ms lock:k#holder 21 T0\r\nlock/1 somebody 1 h 2"), "HD");
     assert_eq!(scene.far().lock("k").holder().unwrap().unwrap().pid, None);
     guard.release().unwrap();
 }
@@ -122,8 +122,11 @@ fn a_server_without_cas_numbers_is_refused() {
 
 #[test]
 fn a_server_that_does_not_know_the_commands_is_named_so() {
-    // Speaks another protocol; of this one, memcached knows no meta command.
-    let server = MemcachedServer::with(&["-B", "binary"]);
-    let error = Locker::open(&server.url()).unwrap().lock("k").wait(TTL).acquire().unwrap_err();
-    assert!(matches!(error, Error::Backend { .. }), "{error:?}");
+    let server = RedisServer::start();
+    let url = format!("memcache://127.0.0.1:{}", server.port());
+    let error = Locker::open(&url).unwrap().lock("k").acquire().unwrap_err();
+    assert!(
+        error.to_string().contains("accepted is memcached from 1.6 on") && !error.is_retryable(),
+        "{error}"
+    );
 }

@@ -85,7 +85,8 @@ fn restarted(scene: &Scene, side: Side) -> Figures {
         let told = lost_within(&guard, ttl).expect("kept though the server forgot it");
         figures.told(Duration::ZERO);
         scene.journal.releasing(&guard);
-        assert!(told <= ttl / 3 + ms(200), "told {told:?} after the restart");
+        // Once it is back, and not when a renewal is due.
+        assert!(told <= ms(400), "told {told:?} after the restart");
         let (had, successor) = waiter.join().unwrap();
         figures.reacquired(had.saturating_duration_since(begin));
         assert!(successor.fencing_token() > guard.fencing_token());
@@ -98,10 +99,10 @@ fn restarted(scene: &Scene, side: Side) -> Figures {
     figures
 }
 
-/// Nothing can keep a lock that its server forgot; who holds it is told at the next renewal, and who waits goes on.
+/// Nothing can keep a lock that its server forgot; who holds it is told when it is back, and who waits goes on.
 #[test]
-fn a_server_that_forgot_everything_is_a_loss_told_by_the_next_renewal_and_tokens_grow() {
-    let ttl = Duration::from_secs(3);
+fn a_server_that_forgot_everything_is_a_loss_told_at_once_and_tokens_grow() {
+    let ttl = Duration::from_secs(9);
     let parts: Vec<_> = thread::scope(|scope| {
         let rounds: Vec<_> = (0..10)
             .map(|round| {
