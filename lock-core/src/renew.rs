@@ -9,6 +9,7 @@ use crate::{
     background,
     clock::Moment,
     hold::{Leased, Phase, give_back},
+    race::{Either, race},
     schedule::LONGEST_SLEEP,
 };
 
@@ -19,18 +20,20 @@ pub(crate) fn first_due(hold: &Leased) -> Moment {
 
 /// Looks after a hold that has become due. On the background thread.
 pub(crate) fn begin(hold: &Arc<Leased>) {
-    hold.kept_by(&tokio::spawn(keep(Arc::clone(hold))));
+    hold.kept_by(&tokio::spawn(keep(Arc::clone(hold), false)));
 }
 
 /// Asks the store at once whether a lease is still there, and looks after it from then on.
 pub(crate) fn look_now(hold: &Arc<Leased>) {
     let looking = Arc::clone(hold);
     let job = background::spawn(async move {
-        let ttl = looking.lease().ttl;
-        if let Ok(false) = looking.renew_once(ttl, ttl.get() / 6).await {
-            lose(&looking, Loss::Taken);
+        if !looking.renews() {
+            let ttl = looking.lease().ttl;
+            if let Ok(false) = looking.renew_once(ttl, ttl.get() / 6).await {
+                lose(&looking, Loss::Taken);
+            }
         }
-        keep(looking).await;
+        keep(looking, true).await;
     });
     match job {
         Ok(job) => hold.kept_by(&job),
@@ -38,11 +41,15 @@ pub(crate) fn look_now(hold: &Arc<Leased>) {
     }
 }
 
-/// Renews the lease whenever a third of its ttl has passed, until it is released or lost.
+/// Renews the lease whenever a third of its ttl has passed, and at once where it is `doubted`, until it is released or
+/// lost.
 ///
 /// A renewal that fails is tried again until the deadline, each try with a time limit of its own; a renewal that
 /// hangs therefore does not keep the next from being tried, nor the loss from being told in time.
-async fn keep(hold: Arc<Leased>) {
+async fn keep(hold: Arc<Leased>, mut doubted: bool) {
+    if let Ok(schedule) = background::schedule() {
+        schedule.is_kept(&hold);
+    }
     let ttl = hold.lease().ttl.get();
     let pause = (ttl / 20).clamp(Duration::from_millis(10), Duration::from_secs(1));
     while hold.phase() == Phase::Held {
@@ -51,13 +58,18 @@ async fn keep(hold: Arc<Leased>) {
         if left.is_zero() {
             return lose(&hold, Loss::Late);
         }
-        let due = if hold.renews() { left.saturating_sub(ttl * 2 / 3) } else { left };
+        let due = match hold.renews() {
+            true if doubted => Duration::ZERO,
+            true => left.saturating_sub(ttl * 2 / 3),
+            false => left,
+        };
         if !due.is_zero() {
-            tokio::time::sleep(due.min(LONGEST_SLEEP)).await;
+            let asleep = tokio::time::sleep(due.min(LONGEST_SLEEP));
+            doubted = matches!(race(hold.hurried(), asleep).await, Either::First(()));
             continue;
         }
         match hold.renew_once(hold.lease().ttl, (ttl / 6).min(left)).await {
-            Ok(true) => {}
+            Ok(true) => doubted = false,
             Ok(false) if hold.deadline().has_passed() => return lose(&hold, Loss::Late),
             Ok(false) => return lose(&hold, Loss::Taken),
             Err(error) => {

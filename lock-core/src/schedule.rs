@@ -4,7 +4,12 @@
 //! acts on it; a hold that is told to be due after its end finds that it has ended. The thread is woken only for what
 //! is due before it would look anyway, so that a lock that is released at once costs it nothing.
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use tokio::sync::Notify;
 
@@ -27,6 +32,8 @@ pub(crate) struct Schedule {
 
 struct List {
     due: BTreeMap<Ticket, Due>,
+    /// Those that have been due, and are looked after by a task of their own.
+    kept: Vec<Weak<Leased>>,
     last: u64,
     /// When the thread looks next.
     looks: Moment,
@@ -45,7 +52,7 @@ pub(crate) struct Ticket(Moment, u64);
 
 impl Schedule {
     pub(crate) fn new() -> Self {
-        let list = List { due: BTreeMap::new(), last: 0, looks: Moment::NEVER };
+        let list = List { due: BTreeMap::new(), kept: Vec::new(), last: 0, looks: Moment::NEVER };
         Self { list: Mutex::new(list), earlier: Notify::new() }
     }
 
@@ -90,6 +97,15 @@ impl Schedule {
         removed.is_some()
     }
 
+    /// A task of its own looks after a hold from now on.
+    pub(crate) fn is_kept(&self, hold: &Arc<Leased>) {
+        let kept = &mut sync::lock(&self.list).kept;
+        if kept.len() == kept.capacity() {
+            kept.retain(|hold| hold.strong_count() > 0);
+        }
+        kept.push(Arc::downgrade(hold));
+    }
+
     /// Looks after those at once that `which` says.
     pub(crate) fn hurry(&self, which: impl Fn(&Leased) -> bool) {
         let mut list = sync::lock(&self.list);
@@ -99,7 +115,9 @@ impl Schedule {
         };
         let tickets: Vec<_> = list.due.iter().filter_map(wanted).collect();
         let found: Vec<_> = tickets.iter().filter_map(|ticket| list.due.remove(ticket)).collect();
+        let kept: Vec<_> = list.kept.iter().filter_map(Weak::upgrade).collect();
         drop(list);
+        kept.iter().filter(|hold| which(hold)).for_each(|hold| hold.hurry());
         for due in &found {
             if let Due::Hold(hold) = due {
                 renew::look_now(hold);

@@ -12,7 +12,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::{
+    sync::Notify,
+    task::{AbortHandle, JoinHandle},
+};
 
 use crate::{
     acquire::{Caller, check_ttl},
@@ -49,6 +52,8 @@ pub(crate) struct Leased {
     /// Somebody was told its owner, by which it can be adopted: nobody else may have it under that.
     pub(super) owner_told: AtomicBool,
     pub(super) renew: bool,
+    /// There is reason to look whether the lease is still there.
+    pub(super) hurried: Notify,
     /// Since when this process has the lease.
     pub(super) since: Moment,
     pub(super) scheduled: OnceLock<(Arc<Schedule>, Ticket)>,
@@ -122,6 +127,7 @@ impl Leased {
             again: AtomicBool::new(false),
             owner_told: AtomicBool::new(false),
             renew,
+            hurried: Notify::new(),
             since,
             scheduled: OnceLock::new(),
             keeper: OnceLock::new(),
@@ -168,6 +174,16 @@ impl Leased {
         if let Some(keeper) = self.keeper.get() {
             keeper.abort();
         }
+    }
+
+    /// Has it looked at sooner than it is due.
+    pub(crate) fn hurry(&self) {
+        self.hurried.notify_one();
+    }
+
+    /// Is ready when it is to be looked at sooner than it is due.
+    pub(crate) async fn hurried(&self) {
+        self.hurried.notified().await;
     }
 
     pub(crate) const fn renews(&self) -> bool {

@@ -12,16 +12,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::AbortHandle,
+};
 
 use super::{
     address::Address,
+    alive,
     clock::{Clock, Reading},
     names,
     wire::{Broken, Command, Connection, Reply},
 };
 use crate::{
     backend::Fault,
+    background,
     clock::{self, Moment},
     randomness,
     sync::{self, Mutex},
@@ -30,9 +35,7 @@ use crate::{
 /// Calls under way at once, of the background thread and of blocking callers each. On the thread others wait for theirs;
 /// a blocking caller that finds none goes through the thread.
 const MOST: usize = 8;
-/// How long making a connection may take.
-const CONNECTING: Duration = Duration::from_secs(2);
-/// The same in the thread of a blocking caller.
+/// How long making a connection may take in the thread of a blocking caller.
 const CONNECTING_HERE: Duration = Duration::from_secs(1);
 /// How many seconds the item lives that tells the time: more than a lock can.
 const CLOCK_LASTS: u64 = 2 * 365 * 24 * 60 * 60;
@@ -47,6 +50,8 @@ struct State {
     process: u32,
     shared: Pool,
     blocking: Pool,
+    /// Whoever waits for the end of the server.
+    attended: Option<AbortHandle>,
     /// Counts the times that all of them were given up.
     round: u64,
 }
@@ -59,7 +64,13 @@ struct Pool {
 
 impl State {
     fn new() -> Self {
-        Self { process: std::process::id(), shared: Pool::new(), blocking: Pool::new(), round: 0 }
+        Self {
+            process: std::process::id(),
+            shared: Pool::new(),
+            blocking: Pool::new(),
+            attended: None,
+            round: 0,
+        }
     }
 }
 
@@ -84,9 +95,11 @@ impl Link {
         };
         let connection = match idle {
             Some(connection) => connection,
-            None => tokio::time::timeout(CONNECTING, Connection::connect(&self.address)).await.map_err(
-                |_| Fault::failed(format!("{}: no connection within {CONNECTING:?}", self.address)),
-            )??,
+            None => {
+                let connection = Connection::connect(&self.address).await?;
+                self.attend();
+                connection
+            }
         };
         Ok(Lent::new(self, connection, round, None, slot))
     }
@@ -100,7 +113,10 @@ impl Link {
             (slot, state.blocking.idle.pop(), state.round)
         };
         let connect = || match Connection::connect_blocking(&self.address, limit.min(CONNECTING_HERE)) {
-            Ok(connection) => Some(connection),
+            Ok(connection) => {
+                self.attend();
+                Some(connection)
+            }
             Err(fault) => {
                 tracing::debug!(%fault, "no connection of its own for a blocking call");
                 None
@@ -120,13 +136,38 @@ impl Link {
         state
     }
 
-    fn give_up(&self) {
+    /// Has somebody wait for the end of the server, if nobody does.
+    fn attend(self: &Arc<Self>) {
+        let mut state = self.state();
+        if state.attended.is_some() {
+            return;
+        }
+        match background::spawn(alive::attend(Arc::downgrade(self))) {
+            Ok(task) => state.attended = Some(task.abort_handle()),
+            Err(error) => tracing::warn!(%error, "a restart of the server will not be noticed early"),
+        }
+    }
+
+    /// Nobody waits for the end of the server any more.
+    pub(super) fn unattended(&self) {
+        self.state().attended = None;
+    }
+
+    pub(super) fn give_up(&self) {
         let idle = {
             let mut state = self.state();
             state.round += 1;
             (mem::take(&mut state.shared.idle), mem::take(&mut state.blocking.idle))
         };
         drop(idle);
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if let Some(attended) = self.state().attended.take() {
+            attended.abort();
+        }
     }
 }
 

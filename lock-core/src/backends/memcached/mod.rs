@@ -1,6 +1,7 @@
 //! `memcache://`, `memcached://`: one memcached, from 1.6 on.
 
 mod address;
+mod alive;
 mod clock;
 mod lease;
 mod life;

@@ -21,6 +21,11 @@ use crate::backend::Fault;
 /// A CAS number that no item gets: an `ma` with it changes nothing that is there, but makes what is not.
 const NEVER: u64 = u64::MAX;
 
+/// How long making a connection may take.
+pub(super) const CONNECTING: Duration = Duration::from_secs(2);
+/// How long an answer may take, before nobody waits for what this connection may still say.
+const ANSWERING: Duration = Duration::from_secs(1);
+
 /// A command of the meta protocol.
 pub(super) struct Command(MetaCommand);
 
@@ -121,12 +126,9 @@ pub(super) enum Connection {
 impl Connection {
     /// One on the runtime that this is called on.
     pub(super) async fn connect(address: &Address) -> Result<Self, Fault> {
-        let connected = async {
-            let stream = TcpStream::connect((address.host(), address.port())).await?;
-            stream.set_nodelay(true)?;
-            Ok::<_, io::Error>(stream)
-        };
-        let stream = connected.await.map_err(|error| unreachable(address, &error))?;
+        let connecting = tokio::time::timeout(CONNECTING, stream(address)).await;
+        let connected = connecting.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let stream = connected.map_err(|error| unreachable(address, &error))?;
         Ok(Self::Async(AsyncMetaConnection::from_stream(stream)))
     }
 
@@ -166,7 +168,10 @@ impl Connection {
     ) -> Result<[Reply; N], Broken> {
         let commands = commands.map(|Command(command)| command);
         let answers = match self {
-            Self::Async(connection) => connection.execute_batch(&commands).await,
+            Self::Async(connection) => {
+                let answering = tokio::time::timeout(ANSWERING, connection.execute_batch(&commands)).await;
+                answering.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+            }
             Self::Blocking(connection) => connection.execute_batch(&commands),
         };
         let answers = answers.map_err(|error| failed(address, &error))?;
@@ -201,10 +206,19 @@ impl From<Broken> for Fault {
     }
 }
 
+/// What commands go over.
+pub(super) async fn stream(address: &Address) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((address.host(), address.port())).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
 /// Nothing was sent.
 fn unreachable(address: &Address, error: &io::Error) -> Fault {
     Fault::failed(format!("{address}: {error}"))
 }
+
+const ACCEPTED: &str = "; accepted is memcached from 1.6 on, with its meta commands";
 
 /// What was sent may have been executed: nobody tells how much of it was.
 fn failed(address: &Address, error: &Error) -> Broken {
@@ -214,9 +228,8 @@ fn failed(address: &Address, error: &Error) -> Broken {
         Error::Rejected(_) if is_about_a_foreign_item => {
             fault("; it is something else than a lock, and is left alone")
         }
-        Error::Rejected(_) => {
-            fault("; accepted is memcached from 1.6 on, with its meta commands").permanent()
-        }
+        Error::Rejected(_) => fault(ACCEPTED).permanent(),
+        Error::Protocol(said) if said.starts_with("unknown return code") => fault(ACCEPTED).permanent(),
         Error::Server(said) if said.to_ascii_lowercase().contains("out of memory") => {
             fault("; the server has no room for the lock")
         }
