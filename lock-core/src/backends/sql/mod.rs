@@ -29,7 +29,7 @@ use std::{
 };
 
 pub(in crate::backends) use self::{
-    pool::Pool,
+    pool::{Lent, Pool},
     row::Row,
     statement::{Statement, Style},
     table::{DEFAULT, Table},

@@ -27,7 +27,7 @@ use sqlx::{
 use super::{address::Address, clock, fault, storage};
 use crate::{
     backend::{Capabilities, Fault},
-    backends::sql::{Database, Failed, Pool, Row, Statement, Statements, Style, Value, Values},
+    backends::sql::{Database, Failed, Lent, Pool, Row, Statement, Statements, Style, Value, Values},
     error::Result,
     wait,
 };
@@ -91,44 +91,54 @@ impl DatabaseFile {
     /// Runs a statement; where the table is missing, it is made.
     ///
     /// It waits here, and not in front of the backend, because others who write are no reason to give up one's turn: the
-    /// file is locked, not the key. A thousandth of a second is enough most of the time.
+    /// file is locked, not the key. The connection is kept meanwhile: nobody else of this process could write either.
     async fn run(
         &self,
         statement: &Statement,
         values: &Values<'_>,
         limit: Duration,
     ) -> Result<Vec<SqliteRow>, Failed> {
-        let (begin, mut pause, mut made) = (Instant::now(), PAUSE, false);
-        loop {
+        let mut lent = self.lend(limit).await.map_err(Failed::Connecting)?;
+        let (mut patience, mut made) = (Patience::new(limit), false);
+        let done = loop {
             let told = Values { now: clock::now(), wall: clock::wall(), boot: &self.boot, ..values.clone() };
-            let mut done = self.once(statement, &told).await;
+            let mut done = lent.connection.run(statement, &told).await;
             if !made && done.as_ref().is_err_and(fault::is_missing) {
-                done = self.once(&self.create, &told).await;
+                done = lent.connection.run(&self.create, &told).await;
                 made = done.is_ok();
                 if made {
                     continue;
                 }
             }
-            if !done.as_ref().is_err_and(fault::is_busy) || begin.elapsed() > limit {
-                return done;
+            if !done.as_ref().is_err_and(fault::is_busy) || !patience.goes_on().await {
+                break done;
             }
-            tokio::time::sleep(pause.mul_f64(wait::jitter())).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
-    }
-
-    async fn once(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<SqliteRow>, Failed> {
-        let mut lent = self.pool.get(|| self.connect()).await.map_err(Failed::Connecting)?;
-        if lent.connection.file != identity(self.address.path()) {
-            lent.is_broken();
-            lent = self.pool.get(|| self.connect()).await.map_err(Failed::Connecting)?;
-        }
-        let done = lent.connection.run(statement, values).await;
+        };
         match &done {
             Err(error) if fault::ends_connection(error) => lent.is_broken(),
             _ => lent.give_back(),
         }
         done.map_err(Failed::Asking)
+    }
+
+    /// A connection to the file that is there now.
+    async fn lend(&self, limit: Duration) -> Result<Lent<'_, Session>, sqlx::Error> {
+        let lent = self.pool.get(|| self.connect_patiently(limit)).await?;
+        if lent.connection.file == identity(self.address.path()) {
+            return Ok(lent);
+        }
+        lent.is_broken();
+        self.pool.get(|| self.connect_patiently(limit)).await
+    }
+
+    async fn connect_patiently(&self, limit: Duration) -> Result<Session, sqlx::Error> {
+        let mut patience = Patience::new(limit);
+        loop {
+            let made = self.connect().await;
+            if !made.as_ref().is_err_and(fault::is_busy) || !patience.goes_on().await {
+                return made;
+            }
+        }
     }
 
     async fn connect(&self) -> Result<Session, sqlx::Error> {
@@ -208,6 +218,31 @@ impl Session {
         }
         // To the end: only then is it committed.
         query.fetch_all(&mut self.connection).await
+    }
+}
+
+/// What is left of the time for which a file may be locked.
+struct Patience {
+    begin: Instant,
+    limit: Duration,
+    pause: Duration,
+}
+
+impl Patience {
+    fn new(limit: Duration) -> Self {
+        Self { begin: Instant::now(), limit, pause: PAUSE }
+    }
+
+    /// Waits for a moment, if there is time for another try.
+    ///
+    /// The pauses stay short and differ by chance, so that nobody who waits long has worse prospects than who has come.
+    async fn goes_on(&mut self) -> bool {
+        if self.begin.elapsed() > self.limit {
+            return false;
+        }
+        tokio::time::sleep(self.pause.mul_f64(wait::jitter())).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        true
     }
 }
 
