@@ -51,6 +51,9 @@ const KEPT: Duration = Duration::from_hours(24);
 /// How often this process removes such rows.
 const PRUNED_EVERY: Duration = Duration::from_mins(10);
 
+/// In how many steps at most, for others to get in between.
+const PRUNINGS: u32 = 100;
+
 /// How often an attempt is made again that neither got the key nor a place in line, as it was released meanwhile.
 const ROUNDS: u32 = 3;
 
@@ -101,6 +104,12 @@ pub trait Database: fmt::Debug + Send + Sync + 'static {
         statement: &Statement,
         values: &Values<'_>,
     ) -> impl Future<Output = Result<bool, Fault>> + Send;
+
+    /// Removes some of the rows that nobody uses. Returns whether there may be more.
+    #[doc(hidden)]
+    fn prune(&self, values: &Values<'_>) -> impl Future<Output = Result<bool, Fault>> + Send {
+        async { self.change(&self.statements().prune, values).await }
+    }
 
     /// Sees to it that the announcements for a request are kept, if there are any to be had.
     #[doc(hidden)]
@@ -268,8 +277,16 @@ impl<D: Database> Inner<D> {
         let inner = Arc::clone(self);
         drop(tokio::spawn(async move {
             let values = Values { kept: row::as_micros(KEPT), ..Values::of("") };
-            if let Err(error) = inner.database.change(&inner.statements().prune, &values).await {
-                tracing::debug!(%error, table = inner.table.name, "could not remove rows that nobody uses");
+            for _ in 0..PRUNINGS {
+                match inner.database.prune(&values).await {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) => {
+                        let table = &inner.table.name;
+                        tracing::debug!(%error, table, "could not remove rows that nobody uses");
+                        break;
+                    }
+                }
             }
         }));
     }
