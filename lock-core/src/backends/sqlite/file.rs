@@ -29,6 +29,7 @@ use crate::{
     backend::{Capabilities, Fault},
     backends::sql::{Database, Failed, Lent, Pool, Row, Statement, Statements, Style, Value, Values},
     error::Result,
+    lease::Owner,
     wait,
 };
 
@@ -49,6 +50,7 @@ pub struct DatabaseFile {
     pool: Pool<Session>,
     statements: Statements,
     create: Statement,
+    unused: Statement,
     boot: String,
 }
 
@@ -78,6 +80,7 @@ impl DatabaseFile {
             prune: statement(include_str!("statements/prune.sql")),
         };
         let create = statement(super::CREATE_TABLE);
+        let unused = statement(include_str!("statements/unused.sql"));
         let options = SqliteConnectOptions::new()
             .filename(address.path())
             .create_if_missing(true)
@@ -85,7 +88,8 @@ impl DatabaseFile {
             .busy_timeout(Duration::ZERO)
             .thread_name(|_| "lock-sqlite".to_owned())
             .disable_statement_logging();
-        Ok(Self { address, options, pool: Pool::new(CONNECTIONS), statements, create, boot: clock::boot()? })
+        let (pool, boot) = (Pool::new(CONNECTIONS), clock::boot()?);
+        Ok(Self { address, options, pool, statements, create, unused, boot })
     }
 
     /// Runs a statement; where the table is missing, it is made.
@@ -96,8 +100,8 @@ impl DatabaseFile {
         &self,
         statement: &Statement,
         values: &Values<'_>,
-        limit: Duration,
     ) -> Result<Vec<SqliteRow>, Failed> {
+        let limit = self.limit(statement, values);
         let mut lent = self.lend(limit).await.map_err(Failed::Connecting)?;
         let (mut patience, mut made) = (Patience::new(limit), false);
         let done = loop {
@@ -119,6 +123,17 @@ impl DatabaseFile {
             _ => lent.give_back(),
         }
         done.map_err(Failed::Asking)
+    }
+
+    /// How long to try, below what the engine allows for such a call.
+    fn limit(&self, statement: &Statement, values: &Values<'_>) -> Duration {
+        let part = |part| BUSY_LIMIT.min(Duration::from_micros(u64::try_from(values.ttl).unwrap_or(0)) / part);
+        match &statement.text {
+            text if Arc::ptr_eq(text, &self.statements.renew.text) => part(8),
+            text if Arc::ptr_eq(text, &self.statements.acquire.text) => part(2),
+            text if Arc::ptr_eq(text, &self.statements.stand_in_line.text) => part(8),
+            _ => BUSY_LIMIT,
+        }
     }
 
     /// A connection to the file that is there now.
@@ -185,21 +200,29 @@ impl Database for DatabaseFile {
     }
 
     async fn take(&self, values: &Values<'_>) -> Result<Option<(i64, i64)>, Fault> {
-        let limit = limit(values, 2);
-        let rows = self.run(&self.statements.acquire, values, limit).await.map_err(|failed| self.fault(&failed))?;
+        let rows = self.run(&self.statements.acquire, values).await.map_err(|failed| self.fault(&failed))?;
         let tokens = rows.first().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose();
         tokens.map_err(|error| self.fault(&Failed::Asking(error)))
     }
 
     async fn rows(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<Row>, Fault> {
-        let rows = self.run(statement, values, limit(values, 8)).await.map_err(|failed| self.fault(&failed))?;
+        let rows = self.run(statement, values).await.map_err(|failed| self.fault(&failed))?;
         let read: Result<Vec<Row>, sqlx::Error> = rows.iter().map(read).collect();
         read.map_err(|error| self.fault(&Failed::Asking(error)))
     }
 
     async fn change(&self, statement: &Statement, values: &Values<'_>) -> Result<bool, Fault> {
-        let rows = self.run(statement, values, limit(values, 8)).await.map_err(|failed| self.fault(&failed))?;
+        let rows = self.run(statement, values).await.map_err(|failed| self.fault(&failed))?;
         Ok(!rows.is_empty())
+    }
+
+    async fn prune(&self, values: &Values<'_>) -> Result<bool, Fault> {
+        // Anywhere in the table, as names are digests.
+        let from = Owner::random().map_err(Fault::failed)?.to_string();
+        let values = Values { id: &from, ..values.clone() };
+        // Whoever writes keeps all others from it, so not for nothing.
+        let unused = self.run(&self.unused, &values).await.map_err(|failed| self.fault(&failed))?;
+        Ok(!unused.is_empty() && self.change(&self.statements.prune, &values).await?)
     }
 }
 
@@ -244,12 +267,6 @@ impl Patience {
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         true
     }
-}
-
-/// How long to try, below what the engine allows for the call: a part of the ttl, if there is one.
-fn limit(values: &Values<'_>, part: u32) -> Duration {
-    let ttl = Duration::from_micros(u64::try_from(values.ttl).unwrap_or(0));
-    if ttl.is_zero() { BUSY_LIMIT } else { BUSY_LIMIT.min(ttl / part) }
 }
 
 /// SQLite remembers per process what is locked: a forked child would believe to have its parent's locks.
