@@ -35,7 +35,7 @@ pub(crate) use self::address::Address;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(in crate::backends) use self::address::Form;
 pub(in crate::backends) use self::{
-    pool::Pool,
+    pool::{Lent, Pool},
     row::{Row, lease},
     statement::{Statement, Style},
     table::{DEFAULT, Table},
@@ -59,6 +59,9 @@ const PRUNED_EVERY: Duration = Duration::from_mins(10);
 
 /// When to look again at a row that a transaction keeps.
 const LOCKED_FOR: Duration = Duration::from_millis(100);
+
+/// In how many steps at most, for others to get in between.
+const PRUNINGS: u32 = 100;
 
 /// How often an attempt is made again that neither got the key nor a place in line, as it was released meanwhile.
 const ROUNDS: u32 = 3;
@@ -116,6 +119,12 @@ pub trait Database: fmt::Debug + Send + Sync + 'static {
         statement: &Statement,
         values: &Values<'_>,
     ) -> impl Future<Output = Result<bool, Fault>> + Send;
+
+    /// Removes some of the rows that nobody uses. Returns whether there may be more.
+    #[doc(hidden)]
+    fn prune(&self, values: &Values<'_>) -> impl Future<Output = Result<bool, Fault>> + Send {
+        async { self.change(&self.statements().prune, values).await }
+    }
 
     /// Sees to it that the announcements for a request are kept, if there are any to be had.
     #[doc(hidden)]
@@ -321,14 +330,14 @@ impl<D: Database> Inner<D> {
         let inner = Arc::clone(self);
         drop(tokio::spawn(async move {
             let values = Values { kept: row::as_micros(KEPT), ..Values::of("") };
-            loop {
-                match inner.database.change(&inner.statements().prune, &values).await {
-                    // There may be more.
+            for _ in 0..PRUNINGS {
+                match inner.database.prune(&values).await {
                     Ok(true) => {}
-                    Ok(false) => return,
+                    Ok(false) => break,
                     Err(error) => {
-                        tracing::debug!(%error, table = inner.table.name, "could not remove rows that nobody uses");
-                        return;
+                        let table = &inner.table.name;
+                        tracing::debug!(%error, table, "could not remove rows that nobody uses");
+                        break;
                     }
                 }
             }

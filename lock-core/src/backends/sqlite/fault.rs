@@ -32,14 +32,12 @@ pub(super) fn of(failed: &Failed, address: &Address) -> Fault {
 }
 
 /// Somebody's transaction keeps the file, or somebody repairs it after a crash.
-pub(super) fn is_busy(failed: &Failed) -> bool {
-    let (Failed::Connecting(error) | Failed::Asking(error)) = failed;
+pub(super) fn is_busy(error: &Error) -> bool {
     matches!(primary(error), Some(BUSY | PROTOCOL))
 }
 
 /// The table is not there.
-pub(super) fn is_missing(failed: &Failed) -> bool {
-    let Failed::Asking(error) = failed else { return false };
+pub(super) fn is_missing(error: &Error) -> bool {
     primary(error) == Some(ERROR) && message(error).starts_with("no such table: ")
 }
 

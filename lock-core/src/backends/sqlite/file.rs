@@ -27,8 +27,9 @@ use sqlx::{
 use super::{address::Address, clock, fault, storage};
 use crate::{
     backend::{Capabilities, Fault},
-    backends::sql::{Database, Failed, Pool, Row, Statement, Statements, Style, Taken, Value, Values},
+    backends::sql::{Database, Failed, Lent, Pool, Row, Statement, Statements, Style, Taken, Value, Values},
     error::Result,
+    lease::Owner,
     wait,
 };
 
@@ -49,6 +50,7 @@ pub struct DatabaseFile {
     pool: Pool<Session>,
     statements: Statements,
     create: Statement,
+    unused: Statement,
     boot: String,
 }
 
@@ -78,6 +80,7 @@ impl DatabaseFile {
             prune: statement(include_str!("statements/prune.sql")),
         };
         let create = statement(super::CREATE_TABLE);
+        let unused = statement(include_str!("statements/unused.sql"));
         let options = SqliteConnectOptions::new()
             .filename(address.path())
             .create_if_missing(true)
@@ -85,50 +88,72 @@ impl DatabaseFile {
             .busy_timeout(Duration::ZERO)
             .thread_name(|_| "lock-sqlite".to_owned())
             .disable_statement_logging();
-        Ok(Self { address, options, pool: Pool::new(CONNECTIONS), statements, create, boot: clock::boot()? })
+        let (pool, boot) = (Pool::new(CONNECTIONS), clock::boot()?);
+        Ok(Self { address, options, pool, statements, create, unused, boot })
     }
 
     /// Runs a statement; where the table is missing, it is made.
     ///
     /// It waits here, and not in front of the backend, because others who write are no reason to give up one's turn: the
-    /// file is locked, not the key. A thousandth of a second is enough most of the time.
+    /// file is locked, not the key. The connection is kept meanwhile: nobody else of this process could write either.
     async fn run(
         &self,
         statement: &Statement,
         values: &Values<'_>,
-        limit: Duration,
     ) -> Result<Vec<SqliteRow>, Failed> {
-        let (begin, mut pause, mut made) = (Instant::now(), PAUSE, false);
-        loop {
+        let limit = self.limit(statement, values);
+        let mut lent = self.lend(limit).await.map_err(Failed::Connecting)?;
+        let (mut patience, mut made) = (Patience::new(limit), false);
+        let done = loop {
             let told = Values { now: clock::now(), wall: clock::wall(), boot: &self.boot, ..values.clone() };
-            let mut done = self.once(statement, &told).await;
+            let mut done = lent.connection.run(statement, &told).await;
             if !made && done.as_ref().is_err_and(fault::is_missing) {
-                done = self.once(&self.create, &told).await;
+                done = lent.connection.run(&self.create, &told).await;
                 made = done.is_ok();
                 if made {
                     continue;
                 }
             }
-            if !done.as_ref().is_err_and(fault::is_busy) || begin.elapsed() > limit {
-                return done;
+            if !done.as_ref().is_err_and(fault::is_busy) || !patience.goes_on().await {
+                break done;
             }
-            tokio::time::sleep(pause.mul_f64(wait::jitter())).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
-    }
-
-    async fn once(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<SqliteRow>, Failed> {
-        let mut lent = self.pool.get(|| self.connect()).await.map_err(Failed::Connecting)?;
-        if lent.connection.file != identity(self.address.path()) {
-            lent.is_broken();
-            lent = self.pool.get(|| self.connect()).await.map_err(Failed::Connecting)?;
-        }
-        let done = lent.connection.run(statement, values).await;
+        };
         match &done {
             Err(error) if fault::ends_connection(error) => lent.is_broken(),
             _ => lent.give_back(),
         }
         done.map_err(Failed::Asking)
+    }
+
+    /// How long to try, below what the engine allows for such a call.
+    fn limit(&self, statement: &Statement, values: &Values<'_>) -> Duration {
+        let part = |part| BUSY_LIMIT.min(Duration::from_micros(u64::try_from(values.ttl).unwrap_or(0)) / part);
+        match &statement.text {
+            text if Arc::ptr_eq(text, &self.statements.renew.text) => part(8),
+            text if Arc::ptr_eq(text, &self.statements.acquire.text) => part(2),
+            text if Arc::ptr_eq(text, &self.statements.stand_in_line.text) => part(8),
+            _ => BUSY_LIMIT,
+        }
+    }
+
+    /// A connection to the file that is there now.
+    async fn lend(&self, limit: Duration) -> Result<Lent<'_, Session>, sqlx::Error> {
+        let lent = self.pool.get(|| self.connect_patiently(limit)).await?;
+        if lent.connection.file == identity(self.address.path()) {
+            return Ok(lent);
+        }
+        lent.is_broken();
+        self.pool.get(|| self.connect_patiently(limit)).await
+    }
+
+    async fn connect_patiently(&self, limit: Duration) -> Result<Session, sqlx::Error> {
+        let mut patience = Patience::new(limit);
+        loop {
+            let made = self.connect().await;
+            if !made.as_ref().is_err_and(fault::is_busy) || !patience.goes_on().await {
+                return made;
+            }
+        }
     }
 
     async fn connect(&self) -> Result<Session, sqlx::Error> {
@@ -175,20 +200,28 @@ impl Database for DatabaseFile {
     }
 
     async fn take(&self, values: &Values<'_>) -> Result<Taken, Fault> {
-        let limit = limit(values, 2);
-        let rows = self.run(&self.statements.acquire, values, limit).await.map_err(|failed| self.fault(&failed))?;
+        let rows = self.run(&self.statements.acquire, values).await.map_err(|failed| self.fault(&failed))?;
         Taken::read(&rows).map_err(|error| self.fault(&Failed::Asking(error)))
     }
 
     async fn rows(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<Row>, Fault> {
-        let rows = self.run(statement, values, limit(values, 8)).await.map_err(|failed| self.fault(&failed))?;
+        let rows = self.run(statement, values).await.map_err(|failed| self.fault(&failed))?;
         let read: Result<Vec<Row>, sqlx::Error> = rows.iter().map(Row::read).collect();
         read.map_err(|error| self.fault(&Failed::Asking(error)))
     }
 
     async fn change(&self, statement: &Statement, values: &Values<'_>) -> Result<bool, Fault> {
-        let rows = self.run(statement, values, limit(values, 8)).await.map_err(|failed| self.fault(&failed))?;
+        let rows = self.run(statement, values).await.map_err(|failed| self.fault(&failed))?;
         Ok(!rows.is_empty())
+    }
+
+    async fn prune(&self, values: &Values<'_>) -> Result<bool, Fault> {
+        // Anywhere in the table, as names are digests.
+        let from = Owner::random().map_err(Fault::failed)?.to_string();
+        let values = Values { id: &from, ..values.clone() };
+        // Whoever writes keeps all others from it, so not for nothing.
+        let unused = self.run(&self.unused, &values).await.map_err(|failed| self.fault(&failed))?;
+        Ok(!unused.is_empty() && self.change(&self.statements.prune, &values).await?)
     }
 }
 
@@ -210,10 +243,29 @@ impl Session {
     }
 }
 
-/// How long to try, below what the engine allows for the call: a part of the ttl, if there is one.
-fn limit(values: &Values<'_>, part: u32) -> Duration {
-    let ttl = Duration::from_micros(u64::try_from(values.ttl).unwrap_or(0));
-    if ttl.is_zero() { BUSY_LIMIT } else { BUSY_LIMIT.min(ttl / part) }
+/// What is left of the time for which a file may be locked.
+struct Patience {
+    begin: Instant,
+    limit: Duration,
+    pause: Duration,
+}
+
+impl Patience {
+    fn new(limit: Duration) -> Self {
+        Self { begin: Instant::now(), limit, pause: PAUSE }
+    }
+
+    /// Waits for a moment, if there is time for another try.
+    ///
+    /// The pauses stay short and differ by chance, so that nobody who waits long has worse prospects than who has come.
+    async fn goes_on(&mut self) -> bool {
+        if self.begin.elapsed() > self.limit {
+            return false;
+        }
+        tokio::time::sleep(self.pause.mul_f64(wait::jitter())).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        true
+    }
 }
 
 /// SQLite remembers per process what is locked: a forked child would believe to have its parent's locks.

@@ -1,5 +1,5 @@
--- What is known of a key.
-held.key, held.owner, held.token, held.last_token,
-CASE WHEN held.boot = :boot THEN held.expires_at - :now ELSE 0 END,
-held.acquired_at, held.host, held.pid,
-instr(held.waiters, :entry), length(held.waiters)
+-- What is known of a key. What follows RETURNING knows no other name for the table.
+key, owner, token, last_token,
+CASE WHEN boot = :boot THEN expires_at - :now ELSE 0 END,
+acquired_at, host, pid,
+instr(waiters, :entry), length(waiters)
