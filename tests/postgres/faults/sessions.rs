@@ -254,7 +254,7 @@ fn settings_of_the_role_change_nothing() {
         "default_transaction_isolation = 'repeatable read'",
         "default_transaction_deferrable = on",
         "standard_conforming_strings = off",
-        "search_path = 'nowhere, public'",
+        "search_path = nowhere, public",
         "timezone = 'Pacific/Kiritimati'",
         "datestyle = 'German'",
         "synchronous_commit = off",

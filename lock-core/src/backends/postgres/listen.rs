@@ -34,7 +34,7 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How long the answer to that, and a connection, may take.
 const ALIVE_WITHIN: Duration = Duration::from_secs(2);
 /// Before a connection that was lost is made anew, and between two tries at most.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 /// What is between those in line. No owner has it.
 const BETWEEN: char = '\u{1f}';
 

@@ -1,7 +1,7 @@
 //! The connections to one database, and what is asked on them.
 
 use std::{
-    fmt, ptr,
+    fmt, io, ptr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -20,6 +20,7 @@ use crate::{
     backends::sql::{Database, Failed, Pool, Row, Statement, Statements, Style, Value, Values},
     error::Result,
     lease::Owner,
+    race::{Either, race},
 };
 
 /// How many connections a client has at most, beside the one that listens.
@@ -27,6 +28,9 @@ const CONNECTIONS: usize = 4;
 
 /// How long a statement waits for a row that a transaction keeps.
 const LOCKED: Duration = Duration::from_millis(100);
+
+/// How long a connection may take to be made.
+const CONNECTS: Duration = Duration::from_secs(3);
 
 /// How long a statement may take on the server: nobody waits for its answer any longer.
 const TAKES: Duration = Duration::from_secs(5);
@@ -198,6 +202,14 @@ impl Wire {
         !self.pooled.load(Ordering::Relaxed)
     }
 
+    async fn connect_in_time(&self) -> Result<Session, sqlx::Error> {
+        let connecting = tokio::time::timeout(CONNECTS, self.connect());
+        match race(connecting, self.pool.in_vain()).await {
+            Either::First(Ok(connected)) => connected,
+            Either::First(Err(_)) | Either::Second(()) => Err(silent()),
+        }
+    }
+
     async fn connect(&self) -> Result<Session, sqlx::Error> {
         let connected = PgConnection::connect_with(&self.own_options()).await;
         let connected = match connected {
@@ -229,8 +241,11 @@ impl Wire {
     }
 
     pub(super) async fn run(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<PgRow>, Failed> {
-        let mut lent = self.pool.get(|| self.connect()).await.map_err(Failed::Connecting)?;
-        let done = lent.connection.run(statement, values).await;
+        let mut lent = self.pool.get(|| self.connect_in_time()).await.map_err(Failed::Connecting)?;
+        let done = match race(lent.connection.run(statement, values), self.pool.in_vain()).await {
+            Either::First(done) => done,
+            Either::Second(()) => Err(silent()),
+        };
         match &done {
             Err(error) if fault::ends_connection(error) => lent.is_broken(),
             _ => lent.give_back(),
@@ -266,6 +281,10 @@ impl Session {
         );
         sqlx::raw_sql(AssertSqlSafe(filled)).fetch_all(&mut self.connection).await
     }
+}
+
+fn silent() -> sqlx::Error {
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "it does not answer"))
 }
 
 fn read(row: &PgRow) -> Result<Row, sqlx::Error> {
