@@ -21,7 +21,7 @@ use std::{
 
 pub use self::{
     pgbouncer::{PgbouncerServer, Pooling},
-    postgres::PostgresServer,
+    postgres::{PostgresServer, give_to_postgres},
     redis::RedisServer,
     resp::Resp,
     session::Session,

@@ -85,7 +85,9 @@ fn text(error: &Error, address: &Address) -> String {
         }
         Some("3F000") => "; the schema of the table has to be made first",
         Some("25006") => "; locks are kept on a primary, this is a standby",
-        Some("42703" | "42804") => "; the table is another one than this version of the library makes",
+        Some("42703" | "42804" | "42883" | "42P10" | "23502" | "23514" | "22001") => {
+            "; the table is another one than this version of the library makes"
+        }
         _ => "",
     };
     match error.as_database_error() {

@@ -32,8 +32,10 @@ const LOCKED: Duration = Duration::from_millis(100);
 /// How long a connection may take to be made.
 const CONNECTS: Duration = Duration::from_secs(3);
 
-/// How long a statement may take on the server: nobody waits for its answer any longer.
-const TAKES: Duration = Duration::from_secs(5);
+/// How long a statement may take on the server, and how much later its answer may come: then it is asked again on
+/// another connection, while there is time.
+const TAKES: Duration = Duration::from_secs(2);
+const ARRIVES: Duration = Duration::from_millis(500);
 
 /// A database of a PostgreSQL server.
 pub struct Server {
@@ -242,9 +244,10 @@ impl Wire {
 
     pub(super) async fn run(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<PgRow>, Failed> {
         let mut lent = self.pool.get(|| self.connect_in_time()).await.map_err(Failed::Connecting)?;
-        let done = match race(lent.connection.run(statement, values), self.pool.in_vain()).await {
-            Either::First(done) => done,
-            Either::Second(()) => Err(silent()),
+        let answered = tokio::time::timeout(TAKES + ARRIVES, lent.connection.run(statement, values));
+        let done = match race(answered, self.pool.in_vain()).await {
+            Either::First(Ok(done)) => done,
+            Either::First(Err(_)) | Either::Second(()) => Err(silent()),
         };
         match &done {
             Err(error) if fault::ends_connection(error) => lent.is_broken(),
