@@ -165,7 +165,7 @@ fn any_number_of_waiters_in_a_process_costs_what_one_costs() {
 }
 
 #[test]
-fn two_hundred_waiters_cost_no_more_per_section_than_sixteen() {
+fn waiters_of_a_process_pass_a_lease_on_without_a_statement() {
     let scene = counting();
     let mut per_section = Vec::new();
     for waiters in [16_u32, 200] {
@@ -186,8 +186,8 @@ fn two_hundred_waiters_cost_no_more_per_section_than_sixteen() {
         "postgres: {:.2} statements a section for 16 waiters, {:.2} for 200",
         per_section[0], per_section[1]
     ));
-    assert!(per_section[0] <= 0.5, "{per_section:?}");
-    assert!(per_section[1] <= per_section[0] * 1.1, "{per_section:?}");
+    // A lease goes through 17 hands before it is given back.
+    assert!(per_section.iter().all(|each| *each <= 0.2), "{per_section:?}");
     scene.journal.history().assert_right();
 }
 

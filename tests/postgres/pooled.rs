@@ -182,7 +182,14 @@ fn a_pooler_that_is_killed_and_comes_back_takes_nothing_away() {
             let lock = waiting.lock("k").wait(LONG);
             thread::scope(|scope| {
                 let waiter = scope.spawn(|| {
-                    let guard = acquire(&lock, side).unwrap();
+                    let guard = loop {
+                        match acquire(&lock, side) {
+                            Ok(guard) => break guard,
+                            // Nobody had answered it yet.
+                            Err(error) => assert!(error.is_retryable(), "{error:?}"),
+                        }
+                        thread::sleep(ms(5));
+                    };
                     scene.journal.acquired(&guard);
                     (Instant::now(), guard)
                 });

@@ -29,6 +29,7 @@ mod address;
 mod fault;
 mod listen;
 mod server;
+mod waiting;
 
 use std::sync::Arc;
 

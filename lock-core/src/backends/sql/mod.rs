@@ -18,6 +18,8 @@ mod pool;
 mod row;
 mod statement;
 mod table;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::{
