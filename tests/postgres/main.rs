@@ -2,12 +2,12 @@
 //! locks when the server, the network or other users of the database misbehave. Every test has a PostgreSQL of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
 
-//MOD cost
+mod cost;
 mod faults;
-//MOD pooled
+mod pooled;
 mod scene;
-//MOD setup
-//MOD shares
-//MOD stored
-//MOD tls
+mod setup;
+mod shares;
+mod stored;
+mod tls;
 mod waiting;

@@ -23,8 +23,10 @@ use tests::{
 pub(crate) const TELLING: Duration = ms(50);
 /// How long after its ttl, or its server's return, a lock may still be taken.
 pub(crate) const FREED: Duration = ms(250);
-/// How long a free lock is kept for one who does not come, and what a busy machine needs for a look.
-pub(crate) const LOOK: Duration = ms(300);
+/// How long a free lock is kept for one who does not come.
+pub(crate) const WINDOW: Duration = ms(150);
+/// What a waiter may need for a look, and a machine of two busy cores for all the rest, the server's work included.
+pub(crate) const LOOK: Duration = ms(250);
 
 /// A server of a test's own, with a proxy before it and a history of holds.
 pub(crate) struct Scene {

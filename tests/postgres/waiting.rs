@@ -9,12 +9,11 @@ use lock_core::conformance::{Peer, pulse};
 use tests::report;
 
 use crate::scene::{
-    FREED, LONG, LOOK, SIDES, Scene, acquire, eventually, kill, ms, release, running_since, side, stop,
+    FREED, LONG, LOOK, SIDES, Scene, WINDOW, acquire, eventually, kill, ms, release, running_since, side,
+    stop,
 };
 
 const TIMES: u32 = 40;
-/// How long a free key is kept for who is first in line.
-const WINDOW: Duration = ms(150);
 
 /// A holder, so many processes in line after it, and one more waiter, who is to have the lock soon after `befall` has
 /// happened to those before him and the holder has released it. Returns how long that took him, each time, in order.
@@ -77,12 +76,12 @@ fn a_killed_waiter_at_the_head_of_the_line_stalls_for_a_moment_only() {
     let stalls = stalls(TIMES, LONG, 1, |victims| kill(&mut victims[0]));
     let (median, worst) = show("waiters killed at the head", &stalls);
     assert!(median <= WINDOW + ms(50), "{median:?}");
-    assert!(worst <= LOOK, "{worst:?}");
+    assert!(worst <= WINDOW + LOOK, "{worst:?}");
 }
 
 #[test]
 fn a_waiter_that_is_killed_as_the_lock_comes_to_him_leaves_it_when_its_time_is_over() {
-    let ttl = ms(300);
+    let ttl = ms(900);
     let stalls = stalls(TIMES, ttl, 1, |victims| {
         // Not waited for: it may be dead, dying, or still have had the lock.
         victims[0].kill();
@@ -96,14 +95,14 @@ fn several_killed_waiters_at_the_head_stall_for_a_moment_together() {
     let stalls = stalls(10, LONG, 3, |victims| victims.iter_mut().for_each(kill));
     let (median, worst) = show("times three waiters killed at the head", &stalls);
     assert!(median <= WINDOW + ms(50), "{median:?}");
-    assert!(worst <= LOOK, "{worst:?}");
+    assert!(worst <= WINDOW + LOOK, "{worst:?}");
 }
 
 #[test]
 fn a_stopped_waiter_at_the_head_of_the_line_stalls_for_a_moment_only() {
     let stalls = stalls(20, LONG, 1, |victims| stop(&victims[0]));
     let (_, worst) = show("waiters stopped at the head", &stalls);
-    assert!(worst <= LOOK, "{worst:?}");
+    assert!(worst <= WINDOW + LOOK, "{worst:?}");
 }
 
 #[test]
@@ -217,13 +216,13 @@ fn a_waiter_whose_connections_are_ended_stands_in_line_and_is_told_again() {
     }
     stalls.sort();
     let (_, worst) = show("waiters cut off", &stalls);
-    assert!(worst <= FREED, "{stalls:?}");
+    assert!(worst <= WINDOW + LOOK, "{stalls:?}");
     assert!(eventually(LONG, || scene.in_line("k") == 0));
 }
 
 #[test]
 fn a_killed_holder_is_followed_when_its_time_is_over() {
-    let ttl = ms(300);
+    let ttl = ms(600);
     let scene = Scene::new(ttl);
     let locker = scene.far();
     let worst = (0..TIMES).map(|round| {

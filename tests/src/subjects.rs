@@ -15,7 +15,7 @@ use lock_core::{
 
 use crate::{
     scratch::Scratch,
-    servers::{MemcachedServer, PostgresServer, RedisServer},
+    servers::{MemcachedServer, PgbouncerServer, Pooling, PostgresServer, RedisServer},
 };
 
 /// Every backend, each on a store of its own that lasts as long as the subject.
@@ -29,6 +29,7 @@ pub fn subjects() -> Vec<Subject> {
         memcached(),
         postgres(),
         postgres_advisory(),
+        postgres_pooled(),
         leases("leases", Leases::new()),
         leases("leases-notifying", Leases::new().notifying()),
     ]
@@ -115,19 +116,22 @@ pub fn memcached() -> Subject {
     .helper(move || holder(&url))
 }
 
-/// `postgres://`
+/// `postgres://`, on a server that lasts as long as any subject of this process.
 pub fn postgres() -> Subject {
     let server = postgres_server();
     let url = server.url();
     let capabilities = Postgres::open(&url).unwrap().capabilities();
-    let of = url.clone();
-    Subject::new("postgres", capabilities, move |settings| {
-        // For as long as the subject lasts.
-        let _ = &server;
-        // Not by its URL: lockers of one process on one URL are one client.
-        Locker::with_backend_and(Postgres::open(&of)?, settings)
-    })
-    .helper(move || holder(&url))
+    on_postgres("postgres", url, capabilities, server)
+}
+
+/// `postgres://` through two sessions of a pgbouncer in transaction mode, which announces nothing.
+pub fn postgres_pooled() -> Subject {
+    let server = postgres_server();
+    let pooler = PgbouncerServer::before(&server, Pooling::Transaction, 2, true);
+    let url = pooler.url();
+    let mut capabilities = Postgres::open(&url).unwrap().capabilities();
+    capabilities.notifies = false;
+    on_postgres("postgres-pooled", url, capabilities, (server, pooler))
 }
 
 /// `postgres://…?mode=advisory`
@@ -143,14 +147,28 @@ pub fn postgres_advisory() -> Subject {
     .helper(move || holder(&url))
 }
 
-/// One that lasts as long as any subject of this process; each client of a case has connections of its own.
 fn postgres_server() -> Arc<PostgresServer> {
     static SERVER: Mutex<Weak<PostgresServer>> = Mutex::new(Weak::new());
     let mut started = SERVER.lock().unwrap();
+    // Each case has several clients, with several connections each.
     let start = || Arc::new(PostgresServer::with(&["max_connections=500"]));
     let server = started.upgrade().unwrap_or_else(start);
     *started = Arc::downgrade(&server);
     server
+}
+
+/// The backend behind a URL, for as long as what keeps it lasts.
+fn on_postgres<T>(name: &str, url: String, capabilities: Capabilities, kept: T) -> Subject
+where
+    T: Send + Sync + 'static,
+{
+    let of = url.clone();
+    Subject::new(name, capabilities, move |settings| {
+        let _ = &kept;
+        // Not by its URL: lockers of one process on one URL are one client.
+        Locker::with_backend_and(Postgres::open(&of)?, settings)
+    })
+    .helper(move || holder(&url))
 }
 
 /// Leases in this process's memory, with a ttl and a way to travel.

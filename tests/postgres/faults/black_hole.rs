@@ -8,11 +8,11 @@ use std::{
 use tests::figures::Figures;
 
 use super::{again, assert_is_about_the_store, for_both_sides, free_again, hold, warm_up};
-use crate::scene::{FREED, LONG, TELLING, acquire, ms, release, running_since, told_of_loss};
+use crate::scene::{FREED, LONG, LOOK, TELLING, WINDOW, acquire, ms, release, running_since, told_of_loss};
 
 const TTL: Duration = ms(600);
-/// How soon a process that was cut off has a lock again, once it can.
-const BACK: Duration = Duration::from_secs(2);
+/// How soon a process that was cut off has a lock again, once it can: a statement without an answer is given up after 2.5 s.
+const BACK: Duration = Duration::from_secs(4);
 
 #[test]
 fn a_black_hole_longer_than_the_ttl_is_a_loss_and_leaves_nothing() {
@@ -138,7 +138,8 @@ fn a_waiter_in_a_black_hole_does_not_keep_the_others_waiting() {
                 let begin = Instant::now();
                 guard.release().unwrap();
                 let (had, guard) = waiter.join().unwrap();
-                assert!(had - begin <= FREED, "{:?}", had - begin);
+                // The lock is kept for a while for the one in the dark.
+                assert!(had - begin <= WINDOW + LOOK, "{:?}", had - begin);
                 figures.reacquired(had - begin);
                 scene.proxy.pass();
                 let begin = Instant::now();

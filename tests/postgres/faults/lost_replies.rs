@@ -50,7 +50,8 @@ fn a_lost_reply_to_a_release_is_a_release() {
             scene.proxy.lose_next_reply();
             let begin = Instant::now();
             if let Err(error) = release(&guard, side) {
-                assert_is_about_the_store(&error);
+                // It may take longer than the lease lasts.
+                assert!(error.is_lost() || error.is_retryable(), "{error:?}");
             }
             let took = running_since(begin);
             assert!(took <= Duration::from_millis(5500), "a release took {took:?}");

@@ -254,7 +254,7 @@ fn settings_of_the_role_change_nothing() {
         "default_transaction_isolation = 'repeatable read'",
         "default_transaction_deferrable = on",
         "standard_conforming_strings = off",
-        "search_path = 'nowhere, public'",
+        "search_path = nowhere, public",
         "timezone = 'Pacific/Kiritimati'",
         "datestyle = 'German'",
         "synchronous_commit = off",
@@ -286,7 +286,7 @@ fn settings_of_the_role_change_nothing() {
         report(&format!("postgres: 100 holds of 4 clients with {setting} in {:?}", begin.elapsed()));
         scene.journal.history().assert_right();
         let lock = client(&url, &scene.settings).lock("k");
-        acquire(&lock, Side::Blocking).unwrap();
+        release(&acquire(&lock, Side::Blocking).unwrap(), Side::Blocking).unwrap();
         // A transaction of somebody else is waited for as long as we say.
         let mut other = scene.server.session();
         other.ask("BEGIN; SELECT 1 FROM lock_leases FOR UPDATE").unwrap();

@@ -79,16 +79,25 @@ impl Proxy {
     /// # Panics
     /// If it cannot listen.
     pub fn before(server: u16) -> Self {
+        // Not of those that the kernel gives to others: it is let go and taken again.
+        let listener = std::iter::repeat_with(free_port)
+            .find_map(|port| std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok());
+        Self::on(listener.unwrap(), server)
+    }
+
+    /// The same, on a port that somebody has just left.
+    ///
+    /// # Panics
+    /// If it cannot listen.
+    pub fn at(port: u16, server: u16) -> Self {
+        Self::on(std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap(), server)
+    }
+
+    fn on(listener: std::net::TcpListener, server: u16) -> Self {
         let (orders, followed) = watch::channel(Orders::default());
         let traffic = Arc::new(Traffic::default());
         let server = SocketAddr::from((Ipv4Addr::LOCALHOST, server));
-        // Not of those that the kernel gives to others: it is let go and taken again.
-        let listener = std::iter::repeat_with(free_port).find_map(|port| {
-            let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?;
-            listener.set_nonblocking(true).unwrap();
-            Some(listener)
-        });
-        let listener = listener.unwrap();
+        listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::clone(&traffic);
         let thread = thread::spawn(move || {

@@ -23,7 +23,7 @@ use std::{
 pub use self::{
     memcached::MemcachedServer,
     pgbouncer::{PgbouncerServer, Pooling},
-    postgres::PostgresServer,
+    postgres::{PostgresServer, give_to_postgres},
     redis::RedisServer,
     resp::Resp,
     session::Session,

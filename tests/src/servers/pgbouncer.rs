@@ -79,6 +79,11 @@ impl PgbouncerServer {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// The port that it listens on.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Kills it with SIGKILL, and waits for its end.
     ///
     /// # Panics

@@ -206,9 +206,13 @@ pub(super) fn as_postgres(program: &Path) -> Command {
     command
 }
 
-pub(super) fn give_to_postgres(directory: &Path) {
+/// Makes the user that PostgreSQL runs as the owner of a directory and of what is in it.
+///
+/// # Panics
+/// If there is none.
+pub fn give_to_postgres(directory: &Path) {
     if rustix::process::geteuid().is_root() {
-        let given = Command::new("chown").arg("postgres:postgres").arg(directory).status().unwrap();
+        let given = Command::new("chown").args(["-R", "postgres:postgres"]).arg(directory).status().unwrap();
         assert!(given.success(), "there is no user postgres: apt-get install -y postgresql");
     }
 }

@@ -19,9 +19,9 @@ use tokio::sync::oneshot;
 
 use super::{
     Address,
-    listen::Waiting,
     server::Server,
     session::{Job, Script, Session, Wanted},
+    waiting::Waiting,
 };
 use crate::{
     backend::{Answer, Attempt, Backend, Capabilities, Fault, Request, Signal, Tell, Watch},

@@ -85,9 +85,15 @@ fn text(error: &Error, address: &Address) -> String {
         Some("42501") => {
             "; a user needs SELECT, INSERT, UPDATE and DELETE on the table, and CREATE on the schema to make it"
         }
+        Some("3F000") => "; the schema of the table has to be made first",
         Some("25006") => "; locks are kept on a primary, this is a standby",
-        Some("42703" | "42804") => "; the table is another one than this version of the library makes",
+        Some("42703" | "42804" | "42883" | "42P10" | "23502" | "23514" | "22001") => {
+            "; the table is another one than this version of the library makes"
+        }
         _ => "",
     };
-    format!("{address}: {error}{advice}")
+    match error.as_database_error() {
+        Some(said) => format!("{address}: {}{advice}", said.message()),
+        None => format!("{address}: {error}"),
+    }
 }

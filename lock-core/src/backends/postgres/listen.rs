@@ -5,7 +5,6 @@
 //! connection was down is lost, so that everybody looks when it is down and when it is up again.
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -14,18 +13,16 @@ use sqlx::{
     Executor,
     postgres::{PgListener, PgNotification, PgPoolOptions},
 };
-use tokio::sync::Notify;
 
-use super::server::Wire;
+use super::{
+    server::Wire,
+    waiting::{Announcements, Phase, Waiting},
+};
 use crate::{
-    backend::{BoxFuture, Signal, Watch},
-    backends::{
-        mailbox::{Listening, Mailbox},
-        sql::WINDOW,
-    },
+    backend::{Signal, Watch},
+    backends::mailbox::Listening,
     lease::Owner,
     race::{Either, race},
-    sync::{self, Mutex},
     wait::jitter,
 };
 
@@ -34,39 +31,11 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How long the answer to that, and a connection, may take.
 const ALIVE_WITHIN: Duration = Duration::from_secs(2);
 /// Before a connection that was lost is made anew, and between two tries at most.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-/// What is between those in line. No owner has it.
-const BETWEEN: char = '\u{1f}';
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 pub(super) struct Listener {
     wire: Weak<Wire>,
     shared: Arc<Waiting>,
-}
-
-/// Who waits, and how the listening goes.
-#[derive(Default)]
-pub(super) struct Waiting {
-    mailboxes: Mutex<HashMap<String, Vec<(Owner, Arc<Mailbox>)>>>,
-    state: Mutex<State>,
-    /// Fires when it listens, or cannot.
-    settled: Notify,
-    /// Fires when nobody is left to listen for.
-    over: Notify,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Phase {
-    #[default]
-    Idle,
-    Starting,
-    Up,
-    Down,
-}
-
-#[derive(Default)]
-struct State {
-    phase: Phase,
-    process: u32,
 }
 
 impl Drop for Listener {
@@ -115,83 +84,6 @@ impl Listener {
             mailbox.tell(Signal::LookAgain);
         }
         Some(Box::new(Announcements { mailbox: Listening(mailbox), waiting: Arc::clone(&self.shared) }))
-    }
-}
-
-/// What is announced to a waiter, for as long as somebody listens.
-struct Announcements {
-    mailbox: Listening,
-    waiting: Arc<Waiting>,
-}
-
-impl Watch for Announcements {
-    fn next(&mut self) -> BoxFuture<'_, Option<Signal>> {
-        // Nobody does any more where a pooler has come in between.
-        if self.waiting.phase() == Phase::Idle { Box::pin(async { None }) } else { self.mailbox.next() }
-    }
-}
-
-impl Waiting {
-    fn phase(&self) -> Phase {
-        let state = sync::lock(&self.state);
-        // The thread that attends is not there in a forked child.
-        if state.process == std::process::id() { state.phase } else { Phase::Idle }
-    }
-
-    /// Whether the caller has to start the listening.
-    fn begin(&self) -> bool {
-        let mut state = sync::lock(&self.state);
-        let idle = state.phase == Phase::Idle || state.process != std::process::id();
-        if idle {
-            *state = State { phase: Phase::Starting, process: std::process::id() };
-        }
-        idle
-    }
-
-    fn set(&self, phase: Phase) {
-        sync::lock(&self.state).phase = phase;
-        self.settled.notify_waiters();
-    }
-
-    /// The mailbox of a waiter, and whether it is new.
-    pub(super) fn mailbox(&self, id: &str, owner: &Owner) -> (Arc<Mailbox>, bool) {
-        let mut mailboxes = sync::lock(&self.mailboxes);
-        let of_key = mailboxes.entry(id.to_owned()).or_default();
-        if let Some((_, known)) = of_key.iter().find(|(known, _)| known == owner) {
-            return (Arc::clone(known), false);
-        }
-        let mailbox = Arc::<Mailbox>::default();
-        of_key.push((owner.clone(), Arc::clone(&mailbox)));
-        (mailbox, true)
-    }
-
-    pub(super) fn forget(&self, id: &str, owner: &Owner) {
-        let mut mailboxes = sync::lock(&self.mailboxes);
-        if let Some(of_key) = mailboxes.get_mut(id) {
-            of_key.retain(|(known, _)| known != owner);
-            if of_key.is_empty() {
-                mailboxes.remove(id);
-            }
-        }
-    }
-
-    /// A key is free, and kept for a while for the first of those who are named; for nobody if none is.
-    pub(super) fn told(&self, id: &str, line: &str) {
-        let mailboxes = sync::lock(&self.mailboxes);
-        for (owner, mailbox) in mailboxes.get(id).into_iter().flatten() {
-            let mut named = line.split(BETWEEN).filter(|named| !named.is_empty());
-            let place = named.position(|named| owner.text(&mut [0; 32]) == named);
-            if line.is_empty() || place == Some(0) {
-                mailbox.tell(Signal::LookAgain);
-            } else if place.is_some() {
-                mailbox.tell(Signal::FreeIn(WINDOW));
-            }
-        }
-    }
-
-    pub(super) fn wake_all(&self) {
-        let mailboxes = sync::lock(&self.mailboxes);
-        mailboxes.values().flatten().for_each(|(_, mailbox)| mailbox.tell(Signal::LookAgain));
     }
 }
 

@@ -32,6 +32,7 @@ mod in_transaction;
 mod listen;
 mod server;
 mod session;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -49,7 +50,12 @@ use crate::{
     url::Place,
 };
 
-/// The statement that makes the table; `{table}` is its name.
+/// The statement that makes the table, for a migration of one's own; `{table}` stands for its name.
+///
+/// ```
+/// let migration = lock_core::backends::postgres::CREATE_TABLE.replace("{table}", "lock_leases");
+/// assert!(migration.contains("CREATE TABLE IF NOT EXISTS lock_leases"));
+/// ```
 pub const CREATE_TABLE: &str = include_str!("statements/create.sql");
 
 /// Locks as rows of a table in a PostgreSQL.

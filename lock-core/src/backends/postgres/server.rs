@@ -1,7 +1,7 @@
 //! The connections to one database, and what is asked on them.
 
 use std::{
-    fmt, ptr,
+    fmt, io, ptr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -23,6 +23,7 @@ use crate::{
     },
     error::Result,
     lease::Owner,
+    race::{Either, race},
 };
 
 /// How many connections a client has at most, beside the one that listens.
@@ -36,8 +37,13 @@ pub(super) const PROOF: &str =
     "SELECT coalesce(current_setting('lock.session', true), ''), current_setting('synchronous_commit') = 'off'";
 
 
-/// How long a statement may take on the server: nobody waits for its answer any longer.
-const TAKES: Duration = Duration::from_secs(5);
+/// How long a connection may take to be made.
+const CONNECTS: Duration = Duration::from_secs(3);
+
+/// How long a statement may take on the server, and how much later its answer may come: then it is asked again on
+/// another connection, while there is time.
+const TAKES: Duration = Duration::from_secs(2);
+const ARRIVES: Duration = Duration::from_millis(500);
 
 /// A database of a PostgreSQL server.
 pub struct Server {
@@ -215,6 +221,14 @@ impl Wire {
         !self.pooled.load(Ordering::Relaxed)
     }
 
+    async fn connect_in_time(&self) -> Result<Session, sqlx::Error> {
+        let connecting = tokio::time::timeout(CONNECTS, self.connect());
+        match race(connecting, self.pool.in_vain()).await {
+            Either::First(Ok(connected)) => connected,
+            Either::First(Err(_)) | Either::Second(()) => Err(silent()),
+        }
+    }
+
     async fn connect(&self) -> Result<Session, sqlx::Error> {
         let connected = PgConnection::connect_with(&self.own_options()).await;
         let connected = match connected {
@@ -244,8 +258,12 @@ impl Wire {
     }
 
     pub(super) async fn run(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<PgRow>, Failed> {
-        let mut lent = self.pool.get(|| self.connect()).await.map_err(Failed::Connecting)?;
-        let done = lent.connection.run(statement, values).await;
+        let mut lent = self.pool.get(|| self.connect_in_time()).await.map_err(Failed::Connecting)?;
+        let answered = tokio::time::timeout(TAKES + ARRIVES, lent.connection.run(statement, values));
+        let done = match race(answered, self.pool.in_vain()).await {
+            Either::First(Ok(done)) => done,
+            Either::First(Err(_)) | Either::Second(()) => Err(silent()),
+        };
         match &done {
             Err(error) if fault::ends_connection(error) => lent.is_broken(),
             _ => lent.give_back(),
@@ -293,6 +311,10 @@ pub(super) fn bound<'a>(statement: &Statement, values: &Values<'a>) -> Query<'a,
         };
     }
     query
+}
+
+fn silent() -> sqlx::Error {
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "it does not answer"))
 }
 
 impl fmt::Debug for Server {

@@ -23,8 +23,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     fault::{self, ends_connection},
-    listen::Waiting,
     server::{self, Wire},
+    waiting::Waiting,
 };
 use crate::{
     backend::{Fault, Tell},

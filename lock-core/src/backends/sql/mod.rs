@@ -20,6 +20,8 @@ mod pool;
 mod row;
 mod statement;
 mod table;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::{

@@ -2,7 +2,8 @@
 //!
 //! Not sqlx's pool: a connection whose answer was not waited for to the end is never used again here, a broken one takes
 //! all the idle ones of its time with it (a restarted server would fail one caller per connection), and a forked child
-//! leaves its parent's alone.
+//! leaves its parent's alone. A network that swallows everything must not keep all connections busy until the last of
+//! those who wait for an answer gives up: when one does, those who have waited for long as well are told to.
 
 use std::{
     future::Future,
@@ -10,37 +11,59 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use crate::sync::{self, Mutex};
 
 /// A connection that nobody used for so long is closed instead: something in between may have forgotten it.
 const IDLE: Duration = Duration::from_mins(5);
 
+/// After how long without an answer it is not worth waiting on when others have waited in vain.
+const LONG: Duration = Duration::from_millis(500);
+
 /// Connections for whoever comes.
 pub(in crate::backends) struct Pool<C> {
     /// First come, first served.
     permits: Semaphore,
     idle: Mutex<Idle<C>>,
+    /// Fires when somebody has waited for an answer in vain.
+    in_vain: Notify,
 }
 
-/// A connection in use. Dropped, it is closed: who was dropped with it may not have read all that it was told.
+/// A connection in use. Dropped, it is closed: who was dropped with it may not have read all that it was told. Others of
+/// its time probably do not answer either, and are closed as well.
 pub(in crate::backends) struct Lent<'a, C: Send> {
-    pool: &'a Pool<C>,
     pub(in crate::backends) connection: C,
-    time: u64,
+    loan: Loan<'a, C>,
     _permit: Option<SemaphorePermit<'a>>,
+}
+
+struct Loan<'a, C: Send> {
+    pool: &'a Pool<C>,
+    time: u64,
+    is_over: bool,
 }
 
 impl<C: Send> Lent<'_, C> {
     /// The work is done, and the next may use it.
-    pub(in crate::backends) fn give_back(self) {
-        self.pool.give_back(self.connection, self.time);
+    pub(in crate::backends) fn give_back(mut self) {
+        self.loan.is_over = true;
+        self.loan.pool.give_back(self.connection, self.loan.time);
     }
 
     /// It does not work any more, and others of its time probably do not either.
-    pub(in crate::backends) fn is_broken(self) {
-        self.pool.clear();
+    pub(in crate::backends) fn is_broken(mut self) {
+        self.loan.is_over = true;
+        self.loan.pool.clear();
+    }
+}
+
+impl<C: Send> Drop for Loan<'_, C> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.pool.clear();
+            self.pool.in_vain.notify_waiters();
+        }
     }
 }
 
@@ -55,7 +78,7 @@ impl<C: Send> Pool<C> {
     /// At most `size` connections; none is made yet.
     pub(in crate::backends) fn new(size: usize) -> Self {
         let idle = Idle { process: std::process::id(), time: 0, connections: Vec::new() };
-        Self { permits: Semaphore::new(size), idle: Mutex::new(idle) }
+        Self { permits: Semaphore::new(size), idle: Mutex::new(idle), in_vain: Notify::new() }
     }
 
     /// A connection, made by `connect` if none is idle.
@@ -73,7 +96,18 @@ impl<C: Send> Pool<C> {
             Some(connection) => connection,
             None => connect().await?,
         };
-        Ok(Lent { pool: self, connection, time, _permit: permit })
+        Ok(Lent { connection, loan: Loan { pool: self, time, is_over: false }, _permit: permit })
+    }
+
+    /// Ends when it is not worth to wait any longer for what one waits for since now.
+    pub(in crate::backends) async fn in_vain(&self) {
+        let begin = Instant::now();
+        loop {
+            self.in_vain.notified().await;
+            if begin.elapsed() >= LONG {
+                return;
+            }
+        }
     }
 
     fn take(&self) -> (Option<C>, u64) {
@@ -106,5 +140,94 @@ impl<C: Send> Pool<C> {
         let closed = mem::take(&mut idle.connections);
         drop(idle);
         drop(closed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        convert::Infallible,
+        future::ready,
+        sync::atomic::{AtomicU32, Ordering},
+    };
+
+    use super::*;
+    use crate::{
+        park,
+        race::{Either, race},
+    };
+
+    fn pool() -> (Pool<u32>, AtomicU32) {
+        (Pool::new(2), AtomicU32::new(0))
+    }
+
+    async fn get<'a>(pool: &'a Pool<u32>, made: &AtomicU32) -> Lent<'a, u32> {
+        let connect = || ready(Ok::<_, Infallible>(made.fetch_add(1, Ordering::SeqCst)));
+        pool.get(connect).await.unwrap_or_else(|never| match never {})
+    }
+
+    #[test]
+    fn what_is_given_back_is_lent_again() {
+        park::block_on(async {
+            let (pool, made) = pool();
+            for _ in 0..3 {
+                let lent = get(&pool, &made).await;
+                assert_eq!(lent.connection, 0);
+                lent.give_back();
+            }
+        });
+    }
+
+    #[test]
+    fn what_is_broken_or_dropped_takes_all_of_its_time_with_it() {
+        park::block_on(async {
+            for broken in [true, false] {
+                let (pool, made) = pool();
+                let (first, second) = (get(&pool, &made).await, get(&pool, &made).await);
+                if broken {
+                    first.is_broken();
+                } else {
+                    drop(first);
+                }
+                second.give_back();
+                assert_eq!(get(&pool, &made).await.connection, 2);
+            }
+        });
+    }
+
+    #[test]
+    fn no_more_are_lent_than_there_may_be() {
+        park::block_on(async {
+            let (pool, made) = pool();
+            let (_first, second) = (get(&pool, &made).await, get(&pool, &made).await);
+            let third = async { get(&pool, &made).await.connection };
+            let given_back = async {
+                second.give_back();
+                std::future::pending::<()>().await;
+            };
+            assert!(matches!(race(third, given_back).await, Either::First(1)));
+        });
+    }
+
+    #[test]
+    fn who_has_waited_for_long_is_told_that_others_waited_in_vain() {
+        park::block_on(async {
+            let (pool, made) = pool();
+            let begin = Instant::now();
+            let told = async {
+                pool.in_vain().await;
+                begin.elapsed()
+            };
+            let others = async {
+                loop {
+                    drop(get(&pool, &made).await);
+                    // The clock of the pool is the real one.
+                    std::thread::sleep(LONG / 4);
+                    tokio::task::yield_now().await;
+                }
+            };
+            let (Either::First(told) | Either::Second(told)) = race(told, others).await;
+            assert!(told >= LONG && told < LONG * 3 / 2, "{told:?}");
+        });
     }
 }
