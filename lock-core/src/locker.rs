@@ -117,6 +117,13 @@ impl Locker {
                 shared = Some(opened);
                 store
             }
+            #[cfg(feature = "mysql")]
+            Place::MySql(address) => {
+                let opened = backends::MySql::opened(address);
+                let store = Store::Backend(Arc::clone(&opened.0), Arc::clone(&opened.1) as _);
+                shared = Some(opened);
+                store
+            }
         };
         Ok(Self { inner: Arc::new(Inner { store, settings, shown, _shared: shared }) })
     }

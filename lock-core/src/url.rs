@@ -7,6 +7,8 @@ use std::{borrow::Cow, fmt, path::PathBuf};
 
 use percent_encoding::percent_decode_str;
 
+#[cfg(feature = "mysql")]
+use crate::backends::mysql;
 #[cfg(feature = "postgres")]
 use crate::backends::postgres;
 #[cfg(feature = "redis")]
@@ -19,13 +21,14 @@ use crate::{
 };
 
 /// Every scheme there is, with the feature that it needs.
-const SCHEMES: [(&str, &str); 14] = [
+const SCHEMES: [(&str, &str); 15] = [
     ("memory", ""),
     ("file", ""),
     ("sqlite", "sqlite"),
     ("postgres", "postgres"),
     ("postgresql", "postgres"),
     ("mysql", "mysql"),
+    ("mariadb", "mysql"),
     ("memcache", "memcached"),
     ("memcached", "memcached"),
     ("redis", "redis"),
@@ -59,6 +62,9 @@ pub(crate) enum Place {
     /// A table of a database.
     #[cfg(feature = "postgres")]
     Postgres(postgres::Address),
+    /// The same of another kind.
+    #[cfg(feature = "mysql")]
+    MySql(mysql::Address),
 }
 
 impl Url {
@@ -90,6 +96,8 @@ impl Url {
             "redis" | "rediss" => &["on_runtime"],
             #[cfg(feature = "postgres")]
             "postgres" | "postgresql" => postgres::QUERY,
+            #[cfg(feature = "mysql")]
+            "mysql" | "mariadb" => mysql::QUERY,
             _ => &[],
         };
         let query = Query::parse(query, own, shown)?;
@@ -109,6 +117,11 @@ impl Url {
                 let address = postgres::parse(rest, |name| query.own(name));
                 Place::Postgres(address.map_err(|wrong| Error::config(format!("{shown:?}: {wrong}")))?)
             }
+            #[cfg(feature = "mysql")]
+            "mysql" | "mariadb" => {
+                let address = mysql::parse(rest, |name| query.own(name));
+                Place::MySql(address.map_err(|wrong| Error::config(format!("{shown:?}: {wrong}")))?)
+            }
             known => return Err(not_here(known, shown)),
         };
         Ok(Self { place, settings: query.settings })
@@ -127,6 +140,7 @@ fn here() -> impl Iterator<Item = &'static str> {
         "" => true,
         "redis" => cfg!(feature = "redis") && ONE_REDIS.contains(name),
         "postgres" => cfg!(feature = "postgres"),
+        "mysql" => cfg!(feature = "mysql"),
         _ => false,
     };
     SCHEMES.iter().filter(move |scheme| works(scheme)).map(|(name, _)| *name)
@@ -144,7 +158,7 @@ fn accepted() -> String {
 /// A scheme that is known, and of no use in this build or in this version.
 fn not_here(scheme: &str, shown: Redacted<'_>) -> Error {
     let feature = SCHEMES.iter().find(|(name, _)| *name == scheme).map_or("", |(_, feature)| feature);
-    let why = if ONE_REDIS.contains(&scheme) || feature == "postgres" {
+    let why = if ONE_REDIS.contains(&scheme) || ["postgres", "mysql"].contains(&feature) {
         format!("needs the feature {feature:?} of the crate lock, which is not compiled in")
     } else if feature == "redis" {
         format!("has the scheme {scheme:?}, which comes with a later version")
@@ -205,7 +219,7 @@ impl<'a> Query<'a> {
         Ok(parsed)
     }
 
-    #[cfg(any(feature = "redis", feature = "postgres"))]
+    #[cfg(any(feature = "redis", feature = "postgres", feature = "mysql"))]
     fn own(&self, name: &str) -> Option<&str> {
         self.own.iter().find(|(own, _)| own == name).map(|(_, value)| &**value)
     }
@@ -288,7 +302,7 @@ mod tests {
             ("", "accepted are memory://"),
             ("/var/lock", "not a URL"),
             ("ftp://host", "unknown scheme \"ftp\""),
-            ("mysql://host", "feature \"mysql\""),
+            ("mysql://host", if cfg!(feature = "mysql") { "no database" } else { "feature \"mysql\"" }),
             ("redis+cluster://host", "later version"),
             ("memory://?on_runtime=yes", "unknown setting \"on_runtime\""),
             ("sqlite:///x.db", "feature \"sqlite\""),

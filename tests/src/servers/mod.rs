@@ -1,6 +1,7 @@
 //! Real servers, started by the tests themselves: each on a free port of this machine, with a directory of its own, and
 //! killed at the end, also when the test process is.
 
+mod mariadb;
 mod postgres;
 mod redis;
 mod resp;
@@ -17,7 +18,7 @@ use std::{
     thread,
 };
 
-pub use self::{postgres::PostgresServer, redis::RedisServer, resp::Resp};
+pub use self::{mariadb::MariaDbServer, postgres::PostgresServer, redis::RedisServer, resp::Resp};
 
 /// A command that is killed when this process ends, however it ends.
 ///
