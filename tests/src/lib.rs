@@ -5,8 +5,10 @@
 
 use std::io::Write as _;
 
+pub mod callers;
 pub mod events;
 pub mod executors;
+pub mod figures;
 pub mod history;
 pub mod journal;
 pub mod proxy;

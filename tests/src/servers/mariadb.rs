@@ -12,14 +12,14 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{bound_to_us, end_of, free_port, spawn};
+use super::{MySqlSession, bound_to_us, end_of, free_port, spawn};
 use crate::scratch::Scratch;
 
 /// How long it may take to start, after a crash also.
 const STARTING: Duration = Duration::from_secs(20);
 const PACKAGE: &str = "mariadb-server";
 
-/// A MariaDB of this test's own, with an empty database `shop`.
+/// A MariaDB of this test's own, with an empty database `shop` and its user `app`.
 #[derive(Debug)]
 pub struct MariaDbServer {
     settings: Vec<String>,
@@ -54,7 +54,7 @@ impl MariaDbServer {
         });
         let (port, child) = found.expect("a port that nobody takes");
         let server = Self { settings, port, scratch, child: Mutex::new(child) };
-        server.ask("CREATE DATABASE shop");
+        server.ask("CREATE DATABASE shop; CREATE USER app@127.0.0.1; GRANT ALL ON shop.* TO app@127.0.0.1");
         server
     }
 
@@ -65,7 +65,15 @@ impl MariaDbServer {
 
     /// The same by way of another port, a proxy's.
     pub fn url_by(&self, port: u16) -> String {
-        format!("mysql://root@127.0.0.1:{port}/shop")
+        format!("mysql://app@127.0.0.1:{port}/shop")
+    }
+
+    /// A session of a user who may do everything.
+    ///
+    /// # Panics
+    /// If there is none to be had.
+    pub fn session(&self) -> MySqlSession {
+        MySqlSession::open(&self.url().replace("app@", "root@")).unwrap()
     }
 
     /// The port that it listens on.
@@ -181,8 +189,13 @@ fn started(settings: &[String], port: u16, directory: &Path) -> Option<Child> {
     command.arg(format!("--datadir={}", directory.join("data").display()));
     command.arg(format!("--pid-file={}", directory.join("pid").display()));
     command.arg(format!("--socket={}", socket(directory))).arg(format!("--port={port}"));
-    command.args(["--bind-address=127.0.0.1", "--skip-log-bin", "--performance-schema=off"]);
-    command.args(["--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=32M"]);
+    command.args([
+        "--bind-address=127.0.0.1",
+        "--skip-log-bin",
+        "--performance-schema=off",
+        "--skip-name-resolve",
+    ]);
+    command.args(["--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync"]);
     command.args(settings).stdout(output.try_clone().unwrap()).stderr(output);
     let mut child = spawn(command).unwrap();
     let begin = Instant::now();

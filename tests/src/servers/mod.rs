@@ -2,6 +2,7 @@
 //! killed at the end, also when the test process is.
 
 mod mariadb;
+mod mysql_session;
 mod postgres;
 mod redis;
 mod resp;
@@ -18,7 +19,10 @@ use std::{
     thread,
 };
 
-pub use self::{mariadb::MariaDbServer, postgres::PostgresServer, redis::RedisServer, resp::Resp};
+pub use self::{
+    mariadb::MariaDbServer, mysql_session::MySqlSession, postgres::PostgresServer, redis::RedisServer,
+    resp::Resp,
+};
 
 /// A command that is killed when this process ends, however it ends.
 ///

@@ -9,6 +9,7 @@
 //! | exclusion between all hosts that use the table on one server, over restarts | a lease granted in the last moments before a fail-over to a replica, which lags: the guard is told at its next renewal |
 //! | fencing tokens grow: max(last + 1, server time in µs) | against a clock that goes back together with lost rows |
 //! | waiters are served first come, first served across processes, while they look at least every 100 ms | waking: nothing notifies, a waiter looks every `retry` |
+//! | | a lease granted in the last second before a crash, where `innodb_flush_log_at_trx_commit` is not 1, its default; this is warned of |
 //! | | several writers: of Galera or group replication with several primaries, name one server for all lockers, as each judges leases by a clock of its own |
 //!
 //! # Settings

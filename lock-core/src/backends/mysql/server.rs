@@ -1,6 +1,13 @@
 //! The connections to one database, and what is asked on them.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Executor, Row as _,
@@ -23,7 +30,8 @@ const CONNECTIONS: usize = 4;
 const SESSION: &str = "SET NAMES utf8mb4, autocommit = 1, innodb_lock_wait_timeout = 1, wait_timeout = 28800, \
     sql_safe_updates = 0, sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'; \
     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
-    SELECT CAST(@@SESSION.binlog_format AS CHAR CHARACTER SET utf8mb4)";
+    SELECT CAST(@@SESSION.binlog_format AS CHAR CHARACTER SET utf8mb4), \
+    CAST(@@GLOBAL.innodb_flush_log_at_trx_commit AS SIGNED)";
 
 /// A server that replicates statements as they are written takes none in that isolation.
 const STRICTER: &str = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
@@ -35,6 +43,8 @@ pub struct Server {
     statements: Statements,
     create: Statement,
     pool: Pool<MySqlConnection>,
+    /// That a crash may make the server forget has been said.
+    warned: AtomicBool,
 }
 
 impl Server {
@@ -64,14 +74,27 @@ impl Server {
             .pipes_as_concat(false)
             .no_engine_substitution(false)
             .disable_statement_logging();
-        Self { address, options, statements, create, pool: Pool::new(CONNECTIONS) }
+        Self {
+            address,
+            options,
+            statements,
+            create,
+            pool: Pool::new(CONNECTIONS),
+            warned: AtomicBool::new(false),
+        }
     }
 
     async fn connect(&self) -> Result<MySqlConnection, sqlx::Error> {
         let mut connection = MySqlConnection::connect_with(&self.options).await?;
-        let logged = connection.fetch_one(sqlx::raw_sql(SESSION)).await?;
-        if logged.try_get::<Option<String>, _>(0)?.as_deref() == Some("STATEMENT") {
+        let shown = connection.fetch_one(sqlx::raw_sql(SESSION)).await?;
+        if shown.try_get::<Option<String>, _>(0)?.as_deref() == Some("STATEMENT") {
             connection.execute(sqlx::raw_sql(STRICTER)).await?;
+        }
+        if shown.try_get::<i64, _>(1)? != 1 && !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                address = %self.address,
+                "innodb_flush_log_at_trx_commit is not 1: what was granted in the last second may be forgotten in a crash"
+            );
         }
         Ok(connection)
     }

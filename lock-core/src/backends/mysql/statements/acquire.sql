@@ -2,6 +2,9 @@
 -- told last: the first of its tokens, or 0 if it is refused.
 -- Invariant: a row that has not expired is never given to another owner, and a key's last token only ever grows.
 --
+-- The time is that of the beginning of the statement. One that had to wait for the row judges by an earlier time than it
+-- is: what has ended meanwhile still lasts for it, and what it grants ends earlier than was asked, never the opposite.
+--
 -- Each assignment asks for itself whether the key is free, and reads no column that was assigned before it, but for the
 -- last: it is right whether a server assigns them one after the other or all at once (SIMULTANEOUS_ASSIGNMENT).
 INSERT INTO {table} (id, `key`, owner, token, last_token, acquired_at, expires_at, host, pid, waiters)
