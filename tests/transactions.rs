@@ -28,7 +28,11 @@ async fn next_number(pool: &PgPool, locker: &Locker) -> u64 {
     let token = locker.lock("invoices").acquire_in(&mut transaction).await.unwrap();
     let highest = "SELECT coalesce(max(number), 0) FROM invoices";
     let highest: i64 = sqlx::query(highest).fetch_one(&mut *transaction).await.unwrap().get(0);
-    sqlx::query("INSERT INTO invoices VALUES ($1)").bind(highest + 1).execute(&mut *transaction).await.unwrap();
+    sqlx::query("INSERT INTO invoices VALUES ($1)")
+        .bind(highest + 1)
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
     transaction.commit().await.unwrap();
     token
 }

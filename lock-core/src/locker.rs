@@ -113,11 +113,11 @@ impl Locker {
             #[cfg(feature = "postgres")]
             Place::Postgres(address) => Store::shared(backends::Postgres::opened(address)?),
             #[cfg(feature = "postgres")]
-            Place::PostgresAdvisory(address) => {
-                Store::shared(backends::postgres::Advisory::opened(address)?)
-            }
+            Place::PostgresAdvisory(address) => Store::shared(backends::postgres::Advisory::opened(address)?),
             #[cfg(feature = "sqlite")]
             Place::Sqlite(address) => Store::shared(backends::Sqlite::opened(address)?),
+            #[cfg(feature = "mysql")]
+            Place::MySql(address) => Store::shared(backends::MySql::opened(address)),
         };
         Ok(Self { inner: Arc::new(Inner { store, settings, shown, _shared: shared }) })
     }

@@ -9,6 +9,8 @@ use percent_encoding::percent_decode_str;
 
 #[cfg(feature = "memcached")]
 use crate::backends::memcached;
+#[cfg(feature = "mysql")]
+use crate::backends::mysql;
 #[cfg(feature = "postgres")]
 use crate::backends::postgres;
 #[cfg(feature = "redis")]
@@ -23,13 +25,14 @@ use crate::{
 };
 
 /// Every scheme there is, with the feature that it needs.
-const SCHEMES: [(&str, &str); 14] = [
+const SCHEMES: [(&str, &str); 15] = [
     ("memory", ""),
     ("file", ""),
     ("sqlite", "sqlite"),
     ("postgres", "postgres"),
     ("postgresql", "postgres"),
     ("mysql", "mysql"),
+    ("mariadb", "mysql"),
     ("memcache", "memcached"),
     ("memcached", "memcached"),
     ("redis", "redis"),
@@ -72,6 +75,9 @@ pub(crate) enum Place {
     /// A table in a database file.
     #[cfg(feature = "sqlite")]
     Sqlite(sqlite::Address),
+    /// The same of another kind.
+    #[cfg(feature = "mysql")]
+    MySql(mysql::Address),
 }
 
 impl Url {
@@ -105,6 +111,8 @@ impl Url {
             "postgres" | "postgresql" => postgres::QUERY,
             #[cfg(feature = "sqlite")]
             "sqlite" => sqlite::QUERY,
+            #[cfg(feature = "mysql")]
+            "mysql" | "mariadb" => mysql::QUERY,
             _ => &[],
         };
         let query = Query::parse(query, own, shown)?;
@@ -135,6 +143,11 @@ impl Url {
             "sqlite" => {
                 let address = sqlite::Address::parse(rest, |name| query.own(name));
                 Place::Sqlite(address.map_err(|wrong| Error::config(format!("{shown:?}: {wrong}")))?)
+            }
+            #[cfg(feature = "mysql")]
+            "mysql" | "mariadb" => {
+                let address = mysql::parse(rest, |name| query.own(name));
+                Place::MySql(address.map_err(|wrong| Error::config(format!("{shown:?}: {wrong}")))?)
             }
             known => return Err(not_here(known, shown)),
         };
@@ -243,7 +256,7 @@ impl<'a> Query<'a> {
         Ok(parsed)
     }
 
-    #[cfg(any(feature = "redis", feature = "postgres", feature = "sqlite"))]
+    #[cfg(any(feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite"))]
     fn own(&self, name: &str) -> Option<&str> {
         self.own.iter().find(|(own, _)| own == name).map(|(_, value)| &**value)
     }
@@ -326,7 +339,7 @@ mod tests {
             ("", "accepted are memory://"),
             ("/var/lock", "not a URL"),
             ("ftp://host", "unknown scheme \"ftp\""),
-            ("mysql://host", "feature \"mysql\""),
+            ("mysql://host", if cfg!(feature = "mysql") { "no database" } else { "feature \"mysql\"" }),
             ("redis+cluster://host", "later version"),
             ("memory://?on_runtime=yes", "unknown setting \"on_runtime\""),
             ("file://relative/dir", "absolute path"),

@@ -9,13 +9,13 @@ use std::{
 use lock_core::{
     Locker,
     backend::{Backend, Capabilities},
-    backends::{File, Memcached, Postgres, Redis, Sqlite, postgres::Advisory},
+    backends::{File, Memcached, MySql, Postgres, Redis, Sqlite, postgres::Advisory},
     conformance::{Leases, Subject},
 };
 
 use crate::{
     scratch::Scratch,
-    servers::{MemcachedServer, PgbouncerServer, Pooling, PostgresServer, RedisServer},
+    servers::{MariaDbServer, MemcachedServer, PgbouncerServer, Pooling, PostgresServer, RedisServer},
 };
 
 /// Every backend, each on a store of its own that lasts as long as the subject.
@@ -30,6 +30,7 @@ pub fn subjects() -> Vec<Subject> {
         postgres(),
         postgres_advisory(),
         postgres_pooled(),
+        mysql(),
         leases("leases", Leases::new()),
         leases("leases-notifying", Leases::new().notifying()),
     ]
@@ -167,6 +168,24 @@ where
         let _ = &kept;
         // Not by its URL: lockers of one process on one URL are one client.
         Locker::with_backend_and(Postgres::open(&of)?, settings)
+    })
+    .helper(move || holder(&url))
+}
+
+/// `mysql://`, on a server that lasts as long as any subject of this process.
+pub fn mysql() -> Subject {
+    static SERVER: Mutex<Weak<MariaDbServer>> = Mutex::new(Weak::new());
+    let mut started = SERVER.lock().unwrap();
+    let server = started.upgrade().unwrap_or_else(|| Arc::new(MariaDbServer::start()));
+    *started = Arc::downgrade(&server);
+    let url = server.url();
+    let capabilities = MySql::open(&url).unwrap().capabilities();
+    let of = url.clone();
+    Subject::new("mysql", capabilities, move |settings| {
+        // For as long as the subject lasts.
+        let _ = &server;
+        // Not by its URL: lockers of one process on one URL are one client.
+        Locker::with_backend_and(MySql::open(&of)?, settings)
     })
     .helper(move || holder(&url))
 }

@@ -7,20 +7,24 @@ mod mailbox;
 #[cfg(feature = "memcached")]
 pub mod memcached;
 pub(crate) mod memory;
+#[cfg(feature = "mysql")]
+pub mod mysql;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "redis")]
 pub mod redis;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
 pub use file::File;
-#[cfg(feature = "postgres")]
-pub use postgres::Postgres;
 #[cfg(feature = "memcached")]
 pub use memcached::Memcached;
+#[cfg(feature = "mysql")]
+pub use mysql::MySql;
+#[cfg(feature = "postgres")]
+pub use postgres::Postgres;
 #[cfg(feature = "redis")]
 pub use redis::Redis;
 #[cfg(feature = "sqlite")]

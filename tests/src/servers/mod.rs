@@ -1,7 +1,9 @@
 //! Real servers, started by the tests themselves: each on a free port of this machine, with a directory of its own, and
 //! killed at the end, also when the test process is.
 
+mod mariadb;
 mod memcached;
+mod mysql_session;
 mod pgbouncer;
 mod postgres;
 mod redis;
@@ -21,7 +23,9 @@ use std::{
 };
 
 pub use self::{
+    mariadb::MariaDbServer,
     memcached::MemcachedServer,
+    mysql_session::MySqlSession,
     pgbouncer::{PgbouncerServer, Pooling},
     postgres::{PostgresServer, give_to_postgres},
     redis::RedisServer,

@@ -11,10 +11,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{PgConnection, Row as _};
 
-use super::{
-    Postgres, fault,
-    server::{self, Server},
-};
+use super::{Postgres, fault, server::Server};
 use crate::{
     backend::{Attempt, Backend, Fault, Request},
     backends::sql::{Failed, Names, Values},
@@ -112,7 +109,7 @@ async fn run(
     connection: &mut PgConnection,
 ) -> Result<(Option<i64>, bool), sqlx::Error> {
     // Not kept: a pooler may give the connection to somebody else after the transaction.
-    let query = server::bound(&server.take_in_transaction, values).persistent(false);
+    let query = server.take_in_transaction.with(values).persistent(false);
     let row = query.fetch_one(connection).await?;
     Ok((row.try_get(0)?, row.try_get(1)?))
 }

@@ -114,7 +114,9 @@ impl Advisory {
                 sql::install_tls();
                 Self::at(address)
             }
-            _ => Err(Error::config("it is not the URL of session locks; accepted is postgres://…?mode=advisory")),
+            _ => Err(Error::config(
+                "it is not the URL of session locks; accepted is postgres://…?mode=advisory",
+            )),
         }
     }
 }

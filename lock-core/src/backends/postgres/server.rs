@@ -11,15 +11,14 @@ use std::{
 
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Executor, Postgres, Row as _,
-    postgres::{PgArguments, PgConnectOptions, PgConnection, PgRow},
-    query::Query,
+    postgres::{PgConnectOptions, PgConnection, PgRow},
 };
 
 use super::{address::to_options, fault, listen::Listener};
 use crate::{
     backend::{Capabilities, Fault, Request, Watch},
     backends::sql::{
-        Address, Database, Failed, Pool, Row, Statement, Statements, Style, Taken, Value, Values, hexadecimal,
+        Address, Database, Failed, Pool, Row, Statement, Statements, Style, Taken, Values, hexadecimal,
     },
     error::Result,
     lease::Owner,
@@ -33,9 +32,7 @@ const CONNECTIONS: usize = 4;
 const LOCKED: Duration = Duration::from_millis(50);
 
 /// Shows whether a session is one's own, and whether what is committed there may be forgotten.
-pub(super) const PROOF: &str =
-    "SELECT coalesce(current_setting('lock.session', true), ''), current_setting('synchronous_commit') = 'off'";
-
+pub(super) const PROOF: &str = "SELECT coalesce(current_setting('lock.session', true), ''), current_setting('synchronous_commit') = 'off'";
 
 /// How long a connection may take to be made.
 const CONNECTS: Duration = Duration::from_secs(3);
@@ -147,9 +144,7 @@ impl Database for Server {
 
     async fn take(&self, values: &Values<'_>) -> Result<Taken, Fault> {
         match self.run(&self.statements.acquire, values).await {
-            Ok(rows) => {
-                Taken::read(&rows).map_err(|error| self.fault(&Failed::Asking(error)))
-            }
+            Ok(rows) => Taken::read(&rows).map_err(|error| self.fault(&Failed::Asking(error))),
             Err(Failed::Asking(error)) if fault::is_locked(&error) => Ok(Taken::Locked),
             Err(failed) => Err(self.fault(&failed)),
         }
@@ -299,18 +294,7 @@ pub(super) async fn fetch<'c>(
     values: &Values<'_>,
     on: impl Executor<'c, Database = Postgres>,
 ) -> Result<Vec<PgRow>, sqlx::Error> {
-    bound(statement, values).fetch_all(on).await
-}
-
-pub(super) fn bound<'a>(statement: &Statement, values: &Values<'a>) -> Query<'a, Postgres, PgArguments> {
-    let mut query = sqlx::query(AssertSqlSafe(Arc::clone(&statement.text)));
-    for parameter in &statement.parameters {
-        query = match values.get(*parameter) {
-            Value::Text(text) => query.bind(text),
-            Value::Number(number) => query.bind(number),
-        };
-    }
-    query
+    statement.with(values).fetch_all(on).await
 }
 
 fn silent() -> sqlx::Error {

@@ -41,7 +41,7 @@ pub(in crate::backends) use self::{
     row::{Row, lease},
     statement::{Statement, Style},
     table::{DEFAULT, Table},
-    values::{Value, Values},
+    values::Values,
 };
 use crate::{
     backend::{Answer, Attempt, Backend, Capabilities, Fault, Request, Watch},
@@ -220,7 +220,10 @@ impl<D: Database> Rows<D> {
     /// # Errors
     /// What the database says.
     #[cfg(feature = "postgres")]
-    pub(in crate::backends) async fn stand_in_line(&self, request: &Request) -> Result<Option<Attempt>, Fault> {
+    pub(in crate::backends) async fn stand_in_line(
+        &self,
+        request: &Request,
+    ) -> Result<Option<Attempt>, Fault> {
         let names = Names::of(request);
         if request.give_way {
             self.inner.database.expect(&names.id, request);

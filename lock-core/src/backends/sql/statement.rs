@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+use sqlx::{AssertSqlSafe, Database, Encode, Type, query::Query};
+
 use super::{
     table::Table,
     values::{Parameter, Value, Values},
@@ -57,6 +59,23 @@ impl Statement {
             }
         }
         Self { text: text.into(), parameters, pieces }
+    }
+
+    /// The statement with its values bound, to be prepared.
+    pub(in crate::backends) fn with<'a, D>(&self, values: &Values<'a>) -> Query<'a, D, D::Arguments>
+    where
+        D: Database,
+        &'a str: Encode<'a, D> + Type<D>,
+        i64: Encode<'a, D> + Type<D>,
+    {
+        let mut query = sqlx::query(AssertSqlSafe(Arc::clone(&self.text)));
+        for parameter in &self.parameters {
+            query = match values.get(*parameter) {
+                Value::Text(text) => query.bind(text),
+                Value::Number(number) => query.bind(number),
+            };
+        }
+        query
     }
 
     /// The statement with its values in it, for where nothing can be prepared. `quoted` writes a text.

@@ -20,14 +20,14 @@ use std::{
 };
 
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Executor, Row as _,
+    ConnectOptions, Executor, Row as _,
     sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow},
 };
 
 use super::{address::Address, clock, fault, storage};
 use crate::{
     backend::{Capabilities, Fault},
-    backends::sql::{Database, Failed, Lent, Pool, Row, Statement, Statements, Style, Taken, Value, Values},
+    backends::sql::{Database, Failed, Lent, Pool, Row, Statement, Statements, Style, Taken, Values},
     error::Result,
     lease::Owner,
     wait,
@@ -96,11 +96,7 @@ impl DatabaseFile {
     ///
     /// It waits here, and not in front of the backend, because others who write are no reason to give up one's turn: the
     /// file is locked, not the key. The connection is kept meanwhile: nobody else of this process could write either.
-    async fn run(
-        &self,
-        statement: &Statement,
-        values: &Values<'_>,
-    ) -> Result<Vec<SqliteRow>, Failed> {
+    async fn run(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<SqliteRow>, Failed> {
         let limit = self.limit(statement, values);
         let mut lent = self.lend(limit).await.map_err(Failed::Connecting)?;
         let (mut patience, mut made) = (Patience::new(limit), false);
@@ -127,7 +123,8 @@ impl DatabaseFile {
 
     /// How long to try, below what the engine allows for such a call.
     fn limit(&self, statement: &Statement, values: &Values<'_>) -> Duration {
-        let part = |part| BUSY_LIMIT.min(Duration::from_micros(u64::try_from(values.ttl).unwrap_or(0)) / part);
+        let part =
+            |part| BUSY_LIMIT.min(Duration::from_micros(u64::try_from(values.ttl).unwrap_or(0)) / part);
         match &statement.text {
             text if Arc::ptr_eq(text, &self.statements.renew.text) => part(8),
             text if Arc::ptr_eq(text, &self.statements.acquire.text) => part(2),
@@ -170,10 +167,13 @@ impl DatabaseFile {
         }
         let mut connection = self.options.connect().await?;
         let mut mode = ask(&mut connection, "PRAGMA journal_mode").await?;
-        if mode != "wal" && ask(&mut connection, "SELECT CAST(count(*) AS TEXT) FROM sqlite_master").await? == "0" {
+        if mode != "wal"
+            && ask(&mut connection, "SELECT CAST(count(*) AS TEXT) FROM sqlite_master").await? == "0"
+        {
             mode = ask(&mut connection, "PRAGMA journal_mode = WAL").await?;
         }
-        let synchronous = if mode == "wal" { "PRAGMA synchronous = NORMAL" } else { "PRAGMA synchronous = FULL" };
+        let synchronous =
+            if mode == "wal" { "PRAGMA synchronous = NORMAL" } else { "PRAGMA synchronous = FULL" };
         connection.execute(synchronous).await?;
         Ok(Session { connection, file: identity(path) })
     }
@@ -231,15 +231,8 @@ impl Session {
         statement: &Statement,
         values: &Values<'_>,
     ) -> Result<Vec<SqliteRow>, sqlx::Error> {
-        let mut query = sqlx::query(AssertSqlSafe(Arc::clone(&statement.text)));
-        for parameter in &statement.parameters {
-            query = match values.get(*parameter) {
-                Value::Text(text) => query.bind(text.to_owned()),
-                Value::Number(number) => query.bind(number),
-            };
-        }
         // To the end: only then is it committed.
-        query.fetch_all(&mut self.connection).await
+        statement.with(values).fetch_all(&mut self.connection).await
     }
 }
 
@@ -287,7 +280,6 @@ fn identity(path: &Path) -> Option<Identity> {
 async fn ask(connection: &mut SqliteConnection, question: &'static str) -> Result<String, sqlx::Error> {
     connection.fetch_one(question).await?.try_get(0)
 }
-
 
 impl fmt::Debug for DatabaseFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

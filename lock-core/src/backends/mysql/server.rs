@@ -1,0 +1,212 @@
+//! The connections to one database, and what is asked on them.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use sqlx::{
+    ConnectOptions, Connection, Executor, Row as _,
+    mysql::{MySqlConnectOptions, MySqlConnection, MySqlQueryResult, MySqlRow},
+};
+
+use super::{address::to_options, fault};
+use crate::{
+    backend::{Capabilities, Fault},
+    backends::sql::{Address, Database, Failed, Pool, Row, Statement, Statements, Style, Taken, Values},
+};
+
+/// How many connections a client has at most.
+const CONNECTIONS: usize = 4;
+
+/// What a session must be like, whatever the server or its administrator has made the default: a statement is a
+/// transaction, waits a second at most (the least there is) for a row that another transaction keeps, and does not lock
+/// what is between rows; the session is not ended for being idle before its client ends it.
+const SESSION: &str = "SET NAMES utf8mb4, autocommit = 1, innodb_lock_wait_timeout = 1, wait_timeout = 28800, \
+    sql_safe_updates = 0, sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'; \
+    SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+    SELECT CAST(@@SESSION.binlog_format AS CHAR CHARACTER SET utf8mb4), \
+    CAST(@@GLOBAL.innodb_flush_log_at_trx_commit AS SIGNED)";
+
+/// A server that replicates statements as they are written takes none in that isolation.
+const STRICTER: &str = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
+
+/// A database of a MySQL or MariaDB server.
+pub struct Server {
+    address: Address,
+    options: MySqlConnectOptions,
+    statements: Statements,
+    create: Statement,
+    pool: Pool<MySqlConnection>,
+    /// That a crash may make the server forget has been said.
+    warned: AtomicBool,
+}
+
+impl Server {
+    pub(super) fn new(address: Address) -> Self {
+        let statement = |file: &str| {
+            let file = file.replace("{free}", &bare(include_str!("statements/free.sql")));
+            let file = file.replace("{now}", &bare(include_str!("statements/now.sql")));
+            Statement::new(&file, include_str!("statements/row.sql"), &address.table, Style::Marked)
+        };
+        let statements = Statements {
+            acquire: statement(include_str!("statements/acquire.sql")),
+            stand_in_line: statement(include_str!("statements/stand_in_line.sql")),
+            look: statement(include_str!("statements/look.sql")),
+            renew: statement(include_str!("statements/renew.sql")),
+            release: statement(include_str!("statements/release.sql")),
+            adopt: statement(include_str!("statements/adopt.sql")),
+            held: statement(include_str!("statements/held.sql")),
+            force_release: statement(include_str!("statements/force_release.sql")),
+            leave_line: statement(include_str!("statements/leave_line.sql")),
+            prune: statement(include_str!("statements/prune.sql")),
+        };
+        let create = statement(super::CREATE_TABLE);
+        // What sqlx would set is set by `SESSION`, in the same round trip.
+        let options = to_options(&address)
+            .set_names(false)
+            .timezone(None)
+            .pipes_as_concat(false)
+            .no_engine_substitution(false)
+            .disable_statement_logging();
+        Self {
+            address,
+            options,
+            statements,
+            create,
+            pool: Pool::new(CONNECTIONS),
+            warned: AtomicBool::new(false),
+        }
+    }
+
+    async fn connect(&self) -> Result<MySqlConnection, sqlx::Error> {
+        let mut connection = MySqlConnection::connect_with(&self.options).await?;
+        let shown = connection.fetch_one(sqlx::raw_sql(SESSION)).await?;
+        if shown.try_get::<Option<String>, _>(0)?.as_deref() == Some("STATEMENT") {
+            connection.execute(sqlx::raw_sql(STRICTER)).await?;
+        }
+        if shown.try_get::<i64, _>(1)? != 1 && !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                address = %self.address,
+                "innodb_flush_log_at_trx_commit is not 1: what was granted in the last second may be forgotten in a crash"
+            );
+        }
+        Ok(connection)
+    }
+
+    /// Runs a statement that changes rows; where the table is missing, it is made.
+    async fn execute(&self, statement: &Statement, values: &Values<'_>) -> Result<MySqlQueryResult, Failed> {
+        match self.execute_once(statement, values).await {
+            Err(Failed::Asking(error)) if fault::is_missing(&error) => {
+                self.execute_once(&self.create, &Values::default()).await?;
+                self.execute_once(statement, values).await
+            }
+            done => done,
+        }
+    }
+
+    async fn execute_once(
+        &self,
+        statement: &Statement,
+        values: &Values<'_>,
+    ) -> Result<MySqlQueryResult, Failed> {
+        let mut lent = self.pool.get(|| self.connect()).await.map_err(Failed::Connecting)?;
+        let done = statement.with(values).execute(&mut lent.connection).await;
+        match &done {
+            Err(error) if fault::ends_connection(error) => lent.is_broken(),
+            _ => lent.give_back(),
+        }
+        done.map_err(Failed::Asking)
+    }
+
+    /// Runs a statement that returns rows; where the table is missing, it is made.
+    async fn fetch(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<MySqlRow>, Failed> {
+        match self.fetch_once(statement, values).await {
+            Err(Failed::Asking(error)) if fault::is_missing(&error) => {
+                self.execute_once(&self.create, &Values::default()).await?;
+                self.fetch_once(statement, values).await
+            }
+            done => done,
+        }
+    }
+
+    async fn fetch_once(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<MySqlRow>, Failed> {
+        let mut lent = self.pool.get(|| self.connect()).await.map_err(Failed::Connecting)?;
+        let done = statement.with(values).fetch_all(&mut lent.connection).await;
+        match &done {
+            Err(error) if fault::ends_connection(error) => lent.is_broken(),
+            _ => lent.give_back(),
+        }
+        done.map_err(Failed::Asking)
+    }
+
+    fn fault(&self, failed: &Failed) -> Fault {
+        fault::of(failed, &self.address)
+    }
+}
+
+impl Database for Server {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            queues: true,
+            survives_restart: true,
+            hand_over: true,
+            ttl_grain: Duration::from_millis(1),
+            ..Capabilities::default()
+        }
+    }
+
+    fn statements(&self) -> &Statements {
+        &self.statements
+    }
+
+    async fn take(&self, values: &Values<'_>) -> Result<Taken, Fault> {
+        match self.execute(&self.statements.acquire, values).await {
+            Ok(done) => {
+                let first = i64::try_from(done.last_insert_id()).unwrap_or(0);
+                let last = first + values.reserve - 1;
+                Ok(if first > 0 { Taken::Granted { first, last } } else { Taken::Refused })
+            }
+            Err(Failed::Asking(error)) if fault::is_locked(&error) => Ok(Taken::Locked),
+            Err(failed) => Err(self.fault(&failed)),
+        }
+    }
+
+    async fn rows(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<Row>, Fault> {
+        let rows = self.fetch(statement, values).await.map_err(|failed| self.fault(&failed))?;
+        let read: Result<Vec<Row>, sqlx::Error> = rows.iter().map(Row::read).collect();
+        read.map_err(|error| self.fault(&Failed::Asking(error)))
+    }
+
+    /// In two steps, as an `UPDATE` returns no rows that both servers know of. Between them, the key may have been
+    /// released: then the row says that it is free and who is first in line, and it is asked for again.
+    async fn stand_in_line(&self, values: &Values<'_>) -> Result<Vec<Row>, Fault> {
+        match self.execute(&self.statements.stand_in_line, values).await {
+            Ok(done) if done.rows_affected() == 0 => return Ok(Vec::new()),
+            Ok(_) => {}
+            // A transaction keeps the row: it can be read all the same.
+            Err(Failed::Asking(error)) if fault::is_locked(&error) => {}
+            Err(failed) => return Err(self.fault(&failed)),
+        }
+        self.rows(&self.statements.look, values).await
+    }
+
+    async fn change(&self, statement: &Statement, values: &Values<'_>) -> Result<bool, Fault> {
+        // Rows that were found, whether or not they are different now (CLIENT_FOUND_ROWS, which sqlx asks for).
+        let done = self.execute(statement, values).await.map_err(|failed| self.fault(&failed))?;
+        Ok(done.rows_affected() > 0)
+    }
+}
+
+/// A part of a statement that stands in a file of its own, without its comment.
+fn bare(file: &str) -> String {
+    let lines = file.lines().filter(|line| !line.starts_with("--"));
+    lines.map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.address, f)
+    }
+}

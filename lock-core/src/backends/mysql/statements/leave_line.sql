@@ -1,0 +1,2 @@
+-- Leaves the line.
+UPDATE {table} SET waiters = REPLACE(waiters, :entry, '') WHERE id = :id AND LOCATE(:entry, waiters) > 0
