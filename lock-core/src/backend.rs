@@ -16,6 +16,20 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// What a backend answers, or why it could not.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, Fault>>;
 
+/// A request for an async caller to poll by itself, on whatever executor; see [`Backend::try_acquire_here`].
+pub struct Shortcut<T> {
+    /// To be polled within a time limit, by the caller, or on the background thread if he goes away.
+    pub answer: Answer<'static, T>,
+    /// The caller's runtime has to go on for the answer to come. Otherwise it comes, whoever polls.
+    pub needs_runtime: bool,
+}
+
+impl<T> fmt::Debug for Shortcut<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shortcut").field("needs_runtime", &self.needs_runtime).finish_non_exhaustive()
+    }
+}
+
 /// Tells a holder that its lease was taken away.
 pub type Tell = Box<dyn Fn() + Send + Sync>;
 
@@ -50,16 +64,15 @@ pub trait Backend: Any + fmt::Debug + Send + Sync {
         None
     }
 
-    /// [`try_acquire`](Self::try_acquire) on the runtime of an async caller, to be polled there within a time limit, or
-    /// anywhere if the caller goes away. `None`: there is no shorter way than the background thread, or not now;
-    /// nothing was asked. Asked for only where a tokio runtime may be entered.
-    fn try_acquire_here(&self, request: &Request) -> Option<Answer<'static, Attempt>> {
+    /// [`try_acquire`](Self::try_acquire) for an async caller to poll, on any executor. `None`: there is no shorter way
+    /// than the background thread, or not now; nothing was asked.
+    fn try_acquire_here(&self, request: &Request) -> Option<Shortcut<Attempt>> {
         let _ = request;
         None
     }
 
     /// [`release`](Self::release) in the same way.
-    fn release_here(&self, lease: &Lease) -> Option<Answer<'static, bool>> {
+    fn release_here(&self, lease: &Lease) -> Option<Shortcut<bool>> {
         let _ = lease;
         None
     }

@@ -12,13 +12,13 @@ use tests::{
 use crate::scene::{FREED, LONG, LOOK, Scene, acquire, client, eventually, ms, release, running_since};
 
 /// The permissions that the page of the backend lists, for keys under `lock:`.
-fn documented() -> Vec<String> {
+pub(crate) fn documented() -> Vec<String> {
     let page = include_str!("../../lock-core/src/backends/redis/mod.rs").replace("\n//!", "");
     let list = page.split_once("`ACL SETUSER app on >… ").expect("the list of permissions").1;
     list.split_once('`').unwrap().0.split_whitespace().map(ToOwned::to_owned).collect()
 }
 
-fn let_in(server: &RedisServer, user: &str, permissions: &[String]) -> String {
+pub(crate) fn let_in(server: &RedisServer, user: &str, permissions: &[String]) -> String {
     let mut command = vec!["ACL", "SETUSER", user, "reset", "on", ">secret-word"];
     command.extend(permissions.iter().map(String::as_str));
     server.ask(&command);

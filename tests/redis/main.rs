@@ -6,6 +6,7 @@ mod access;
 mod busy;
 mod connections;
 mod cost;
+mod crowds;
 mod faults;
 mod fencing;
 mod full;

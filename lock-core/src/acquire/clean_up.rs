@@ -34,7 +34,8 @@ impl Search {
                 (Some(asked), _) => asked.await.ok().map(|(answer, _)| answer),
                 // A chosen owner is not released again later, so that this is the only chance.
                 (None, Some(here)) => {
-                    Some(limited(if own_owner { ABANDONED } else { CALL_LIMIT }, here).await)
+                    let limit = if own_owner && here.needs_runtime { ABANDONED } else { CALL_LIMIT };
+                    Some(limited(limit, here.answer).await)
                 }
                 (None, None) => None,
             };

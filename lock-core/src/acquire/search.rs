@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::{Caller, Taken, leased, timeout};
 use crate::{
-    backend::{Answer, Attempt, Backend, Fault, Request, Signal, Watch},
+    backend::{Attempt, Backend, Fault, Request, Shortcut, Signal, Watch},
     background,
     clock::Moment,
     error::{Error, Result},
@@ -55,8 +55,8 @@ pub(super) struct Search {
     pub(super) caller: Caller,
     /// An attempt whose answer is still to come.
     pub(super) asked: Option<Asked>,
-    /// The same, on the caller's runtime.
-    pub(super) here: Option<Answer<'static, Attempt>>,
+    /// The same, polled by the caller.
+    pub(super) here: Option<Shortcut<Attempt>>,
     /// An attempt whose answer will not come any more.
     pub(super) doubtful: bool,
     /// What has to be given back before anything is asked for.

@@ -1,4 +1,4 @@
-//! First attempts outside of the background thread: in the caller's thread, or on his runtime.
+//! First attempts outside of the background thread: in the caller's thread, or polled by him.
 
 use std::{
     task::{Context, Poll, Waker},
@@ -32,7 +32,7 @@ impl Search {
         }
     }
 
-    /// One attempt on the runtime of an async caller. `None`: it is for the background thread.
+    /// One attempt that an async caller polls by himself. `None`: it is for the background thread.
     pub(super) async fn look_on_the_way(&mut self) -> Option<Result<Option<Guard>>> {
         let mut request = self.request.clone();
         request.reserve = self.reserve();
@@ -42,7 +42,7 @@ impl Search {
         let limit = self.limit().min(self.call_limit()).min(SHORT_LIMIT);
         // Kept here, for whoever cleans up if the caller goes away meanwhile.
         let asking = self.here.insert(asking);
-        let answer = limited_anywhere(limit, asking).await;
+        let answer = limited_anywhere(limit, &mut asking.answer).await;
         self.here = None;
         self.looked(answer, sent, limit)
     }

@@ -14,7 +14,7 @@ use std::{
 use super::leased::{Leased, Phase};
 use crate::{
     acquire::Caller,
-    backend::{Answer, Backend, Fault},
+    backend::{Answer, Backend, Fault, Shortcut},
     background,
     clock::Moment,
     error::Result,
@@ -110,7 +110,7 @@ impl Leased {
         self.finish_inline(job)
     }
 
-    /// Releases on the runtime of an async caller where there is a way; gives the job back otherwise.
+    /// Releases by a request that the async caller polls, where there is one; gives the job back otherwise.
     async fn finish_on_the_way<F>(
         &self,
         job: Pin<Box<F>>,
@@ -122,7 +122,7 @@ impl Leased {
         let here = if caller == Caller::Async { self.backend.release_here(&self.lease) } else { None };
         let Some(here) = here else { return Err(job) };
         let mut release = OnTheWay { here, job: Some(job) };
-        let answer = limited_anywhere(SHORT_LIMIT, &mut release.here).await;
+        let answer = limited_anywhere(SHORT_LIMIT, &mut release.here.answer).await;
         let job = release.job.take();
         match (answer, job) {
             (Err(fault), Some(job)) => {
@@ -187,9 +187,9 @@ impl Leased {
     }
 }
 
-/// A release on the runtime of its caller; dropped, it is done on the background thread.
+/// A release that its caller polls; dropped, it is done on the background thread.
 struct OnTheWay<F: Future<Output = Result<bool, Fault>> + Send + 'static> {
-    here: Answer<'static, bool>,
+    here: Shortcut<bool>,
     job: Option<Pin<Box<F>>>,
 }
 
@@ -197,11 +197,15 @@ impl<F: Future<Output = Result<bool, Fault>> + Send + 'static> Drop for OnTheWay
     fn drop(&mut self) {
         let Some(job) = self.job.take() else { return };
         let nothing: Answer<'static, bool> = Box::pin(async { Ok(false) });
-        let here = std::mem::replace(&mut self.here, nothing);
+        let here = std::mem::replace(&mut self.here.answer, nothing);
+        let limit = if self.here.needs_runtime { ABANDONED } else { CALL_LIMIT };
         let done = background::spawn_before_exit(async move {
             // What was sent is not to arrive after what comes next.
-            drop(limited(ABANDONED, here).await);
-            job.await
+            match limited(limit, here).await {
+                // Dropping the job leaves the turn.
+                Ok(_) => drop(job),
+                Err(_) => drop(job.await),
+            }
         });
         if let Err(error) = done {
             tracing::warn!(%error, "release failed");

@@ -57,8 +57,8 @@ fn text(error: &RedisError, address: &Address) -> String {
     let advice = match error.kind() {
         _ if is_denied(error) => {
             "; a user needs the permissions to use the keys under the prefix and the channels lock:waiters:*, and to run \
-             ping, evalsha, script|load, get, set, del, pexpire, pttl, time, zadd, zrem, zpopmin, zrange, publish, \
-             subscribe and scan"
+             ping, evalsha, script|load, get, mget, exists, set, del, pexpire, pttl, time, zadd, zrem, zpopmin, zrange, \
+             publish, subscribe and scan"
         }
         ErrorKind::Server(ServerErrorKind::ReadOnly) => "; locks are kept on a master, this is a replica",
         ErrorKind::RESP3NotSupported => "; accepted are Redis from 6.2 on and Valkey",

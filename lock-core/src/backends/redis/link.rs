@@ -7,7 +7,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -16,7 +16,16 @@ use redis::{AsyncConnectionConfig, Client, PushInfo, RedisError, aio::Multiplexe
 use tokio::sync::{Notify, mpsc};
 
 use super::{
-    address::Address, checks, fault, local::Locals, pool::Pool, pushes, scripts::Scripts, waiters::Waiters,
+    address::Address,
+    checks,
+    crowd::Crowd,
+    fault,
+    local::Locals,
+    pool::Pool,
+    pushes,
+    scripts::Scripts,
+    waiters::Waiters,
+    wish::{Give, Take},
 };
 use crate::{
     backend::Fault,
@@ -43,6 +52,12 @@ pub(super) struct Link {
     pub(super) waiters: Waiters,
     pub(super) pool: Pool,
     pub(super) locals: Arc<Locals>,
+    pub(super) takes: Crowd<Take>,
+    pub(super) gives: Crowd<Give>,
+    /// How many of them are under way.
+    pub(super) under_way: AtomicUsize,
+    /// The user may not ask for many at once.
+    pub(super) refused: AtomicBool,
     /// An answer did not come in time.
     pub(super) suspected: Arc<Notify>,
     warned: AtomicBool,
@@ -74,22 +89,9 @@ pub(super) struct Up {
     pub(super) connection: MultiplexedConnection,
     /// Fires when it is given up: whatever still waits for an answer then has waited for long enough.
     pub(super) ended: Arc<Signal>,
-    /// Where this process listens, and how soon it claims what is passed on to it; `None`: it cannot be told.
-    told: Option<Told>,
-}
-
-#[derive(Clone)]
-struct Told {
-    channel: Arc<str>,
-    claims_within: Duration,
-}
-
-impl Up {
-    /// A place in line, as the scripts understand it; `None` if nobody could be told that it has come.
-    pub(super) fn place(&self, owner: &Owner) -> Option<Arc<str>> {
-        let Told { channel, claims_within } = self.told.as_ref()?;
-        Some(format!("{channel} {} {owner}", claims_within.as_millis()).into())
-    }
+    /// `channel within `, the first part of a place in line: where this process listens, and how soon it claims what is
+    /// passed on to it, in ms. `None`: it cannot be told.
+    pub(super) told: Option<Arc<str>>,
 }
 
 struct Failed {
@@ -114,6 +116,10 @@ impl Link {
             waiters: Waiters::default(),
             pool: Pool::new(plain.clone()),
             locals: Locals::new(plain),
+            takes: Crowd::default(),
+            gives: Crowd::default(),
+            under_way: AtomicUsize::new(0),
+            refused: AtomicBool::new(false),
             suspected: Arc::default(),
             warned: AtomicBool::new(false),
             noted: AtomicBool::new(false),
@@ -210,10 +216,10 @@ impl Link {
             self.warned.store(true, Ordering::Relaxed);
         }
         let process = std::process::id();
-        let channel: Arc<str> = format!("{}:{process}", self.channel).into();
+        let channel = format!("{}:{process}", self.channel);
         let sent = Instant::now();
-        let told = match connection.subscribe(&*channel).await {
-            Ok(()) => Some(Told { channel, claims_within: claims_within(sent.elapsed()) }),
+        let told = match connection.subscribe(&channel).await {
+            Ok(()) => Some(format!("{channel} {} ", claims_within(sent.elapsed()).as_millis()).into()),
             Err(error) if fault::is_denied(&error) => {
                 tracing::warn!(
                     address = %self.address,

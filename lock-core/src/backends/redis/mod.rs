@@ -19,11 +19,13 @@
 //!
 //! # Permissions
 //! `ACL SETUSER app on >… ~lock:* &lock:waiters:* +@connection +@scripting +role +info +subscribe +publish +get +set
+//! +mget +exists
 //! +del +pexpire +pttl +time +zadd +zrem +zpopmin +zrange +scan`, with the prefix of the locker for `~lock:*`. Without
 //! `&lock:waiters:*` and `+subscribe`, waiting callers look again every `retry`; `+role` and `+info` are for the warnings.
 
 mod address;
 mod checks;
+mod crowd;
 mod fault;
 mod link;
 mod local;
@@ -34,19 +36,21 @@ mod reply;
 mod requests;
 mod scripts;
 mod waiters;
+mod wish;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use redis::{Client, ProtocolVersion, Value};
+use redis::{Client, FromRedisValue, ProtocolVersion, Value};
 use tokio::task::{JoinError, JoinSet};
 
 pub(crate) use self::address::Address;
 use self::{
     link::{Link, Up},
     scripts::Call,
+    wish::{Give, Stands, Take, Wish, kept, millis},
 };
 use crate::{
-    backend::{Answer, Attempt, Backend, Capabilities, Fault, Request, Watch},
+    backend::{Answer, Attempt, Backend, Capabilities, Fault, Request, Shortcut, Watch},
     error::{Error, Result},
     key::Key,
     lease::{Holder, Lease, Ttl},
@@ -55,20 +59,8 @@ use crate::{
     url::Place,
 };
 
-/// How much longer than its lease a record is kept, for the next token to be higher also if the clock was set back. What
-/// is kept longer piles up, where every key is used once.
-const KEPT: Duration = Duration::from_mins(10);
-
 /// How many holders are asked for at once in a list.
 const AT_ONCE: usize = 64;
-
-/// Whether a request stands in line, for the script that acquires.
-#[derive(Clone, Copy, Debug)]
-enum Stands {
-    Not = 0,
-    Maybe = 1,
-    NoLonger = 2,
-}
 
 /// Locks on one Redis or Valkey server.
 ///
@@ -84,7 +76,7 @@ enum Stands {
 #[derive(Clone)]
 pub struct Redis {
     link: Arc<Link>,
-    /// `pid host`, for the record.
+    /// ` pid host `, for the record.
     whom: Arc<str>,
 }
 
@@ -129,24 +121,24 @@ impl Redis {
         Ok(OPENED.get(&name, || (Arc::new(Queue::new()), Arc::new(redis))))
     }
 
-    /// The script that acquires; who can wait is expected to be told from now on.
-    fn to_acquire(&self, up: &Up, request: &Request) -> Call<'_> {
-        let new_place = || up.place(&request.owner).filter(|_| request.give_way);
-        let (place, stands) = match self.link.waiters.place(request) {
-            Some(place) => (place, if request.give_way { Stands::Maybe } else { Stands::NoLonger }),
-            None => match new_place() {
-                Some(place) => (self.link.waiters.expect(request, place), Stands::Not),
-                None => (Arc::from(""), Stands::Not),
-            },
+    /// Who can wait is expected to be told from now on.
+    fn to_acquire(&self, up: &Up, request: &Request) -> Take {
+        let (told, stands) = match (self.link.waiters.place(request), &up.told) {
+            (Some(told), _) => (told, if request.give_way { Stands::Maybe } else { Stands::NoLonger }),
+            (None, Some(told)) if request.give_way => {
+                (self.link.waiters.expect(request, Arc::clone(told)), Stands::NotYet)
+            }
+            (None, told) => (told.clone().unwrap_or_default(), Stands::Never),
         };
-        Call::new(&self.link.scripts.acquire, &names::all(&request.key))
-            .arg(&request.owner)
-            .arg(millis(request.ttl.get()))
-            .arg(millis(request.ttl.get() + KEPT))
-            .arg(request.reserve.max(1))
-            .arg(format_args!(" {} {} {}", request.reserve.max(1), self.whom, request.owner))
-            .arg(place)
-            .arg(stands as u8)
+        Take {
+            key: request.key.clone(),
+            owner: request.owner.clone(),
+            ttl: request.ttl.get(),
+            reserve: request.reserve.max(1),
+            whom: Arc::clone(&self.whom),
+            told,
+            stands,
+        }
     }
 
     fn acquired(&self, answer: &Value, request: &Request) -> Result<Attempt, Fault> {
@@ -159,13 +151,13 @@ impl Redis {
         Ok(attempt)
     }
 
-    fn to_release(&self, lease: &Lease) -> Call<'_> {
-        Call::new(&self.link.scripts.release, &names::all(&lease.key)).arg(&lease.owner)
+    fn released(&self, answer: &Value) -> Result<bool, Fault> {
+        bool::from_redis_value_ref(answer).map_err(|_| reply::unexpected(answer, self.link.address()))
     }
 
     async fn acquire(&self, request: &Request) -> Result<Attempt, Fault> {
         let up = self.link.up().await?;
-        let answer: Value = self.link.invoke(&up, &self.to_acquire(&up, request)).await?;
+        let answer = self.link.ask(&up, self.to_acquire(&up, request)).await?;
         self.acquired(&answer, request)
     }
 
@@ -174,9 +166,9 @@ impl Redis {
         let call = Call::new(&self.link.scripts.adopt, &names::with_record(&request.key))
             .arg(&request.owner)
             .arg(millis(request.ttl.get()))
-            .arg(millis(request.ttl.get() + KEPT))
+            .arg(kept(request.ttl.get()))
             .arg(1)
-            .arg(format_args!(" 1 {} {}", self.whom, request.owner));
+            .arg(format_args!("{}{}", self.whom, request.owner));
         let answer: Value = self.link.invoke(&up, &call).await?;
         reply::attempt(&answer, request, self.link.address())
     }
@@ -186,13 +178,14 @@ impl Redis {
         let call = Call::new(&self.link.scripts.renew, &names::with_record(&lease.key))
             .arg(&lease.owner)
             .arg(millis(ttl.get()))
-            .arg(millis(ttl.get() + KEPT));
+            .arg(kept(ttl.get()));
         self.link.invoke(&up, &call).await
     }
 
     async fn give_back(&self, lease: &Lease) -> Result<bool, Fault> {
         let up = self.link.up().await?;
-        self.link.invoke(&up, &self.to_release(lease)).await
+        let answer = self.link.ask(&up, Give::from(lease)).await?;
+        self.released(&answer)
     }
 
     async fn find_holder(&self, up: &Up, key: &Key) -> Result<Option<Holder>, Fault> {
@@ -257,32 +250,39 @@ impl Backend for Redis {
         Box::pin(self.acquire(request))
     }
 
-    fn try_acquire_here(&self, request: &Request) -> Option<Answer<'static, Attempt>> {
+    fn try_acquire_here(&self, request: &Request) -> Option<Shortcut<Attempt>> {
         let up = self.link.is_up()?;
         let here = self.link.here(&up)?;
-        let (redis, request) = (self.clone(), request.clone());
-        Some(Box::pin(async move {
-            let answer = redis.link.invoke_here(here, &redis.to_acquire(&up, &request)).await?;
+        let (redis, request, needs_runtime) = (self.clone(), request.clone(), here.needs_runtime());
+        let answer = async move {
+            let answer = redis.link.ask_here(&up, here, redis.to_acquire(&up, &request)).await?;
             redis.acquired(&answer, &request)
-        }))
+        };
+        Some(Shortcut { answer: Box::pin(answer), needs_runtime })
     }
 
-    fn release_here(&self, lease: &Lease) -> Option<Answer<'static, bool>> {
-        let here = self.link.here(&self.link.is_up()?)?;
-        let (redis, lease) = (self.clone(), lease.clone());
-        Some(Box::pin(async move { redis.link.invoke_here(here, &redis.to_release(&lease)).await }))
+    fn release_here(&self, lease: &Lease) -> Option<Shortcut<bool>> {
+        let up = self.link.is_up()?;
+        let here = self.link.here(&up)?;
+        let (redis, lease, needs_runtime) = (self.clone(), lease.clone(), here.needs_runtime());
+        let answer = async move {
+            let answer = redis.link.ask_here(&up, here, Give::from(&lease)).await?;
+            redis.released(&answer)
+        };
+        Some(Shortcut { answer: Box::pin(answer), needs_runtime })
     }
 
     fn try_acquire_blocking(&self, request: &Request, limit: Duration) -> Option<Result<Attempt, Fault>> {
         // The shared connection is made first: what is checked there holds for these.
         let up = self.link.is_up()?;
-        let answer = self.link.invoke_blocking(&up, &self.to_acquire(&up, request), limit)?;
+        let call = self.to_acquire(&up, request).alone(&self.link.scripts);
+        let answer = self.link.invoke_blocking(&up, &call, limit)?;
         Some(answer.and_then(|answer: Value| self.acquired(&answer, request)))
     }
 
     fn release_blocking(&self, lease: &Lease, limit: Duration) -> Option<Result<bool, Fault>> {
         let up = self.link.is_up()?;
-        self.link.invoke_blocking(&up, &self.to_release(lease), limit)
+        self.link.invoke_blocking(&up, &Give::from(lease).alone(&self.link.scripts), limit)
     }
 
     fn renew<'a>(&'a self, lease: &'a Lease, ttl: Ttl) -> Answer<'a, bool> {
@@ -322,9 +322,9 @@ impl Backend for Redis {
 
     fn give_up<'a>(&'a self, request: &'a Request) -> Answer<'a, ()> {
         Box::pin(async {
-            let Some(place) = self.link.waiters.forget(request) else { return Ok(()) };
+            let Some(told) = self.link.waiters.forget(request) else { return Ok(()) };
             let up = self.link.up().await?;
-            self.link.give_up(&up, &request.key, &request.owner, &place).await
+            self.link.give_up(&up, &request.key, &request.owner, &told).await
         })
     }
 }
@@ -341,11 +341,7 @@ fn listed(asked: Option<Result<Result<Option<Holder>, Fault>, JoinError>>) -> Re
     Ok(found.filter(|holder| holder.fencing_token.is_some()))
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
 fn whom() -> String {
     let host = rustix::system::uname().nodename().to_string_lossy().replace(char::is_whitespace, "-");
-    format!("{} {}", std::process::id(), if host.is_empty() { "-" } else { &host })
+    format!(" {} {} ", std::process::id(), if host.is_empty() { "-" } else { &host })
 }

@@ -13,21 +13,25 @@ use crate::{
 
 /// The answer to `acquire` and `adopt`; `None`: nobody has it.
 pub(super) fn attempt(value: &Value, request: &Request, address: &Address) -> Result<Option<Attempt>, Fault> {
-    let granted = |token: i64, reserved| {
-        let mut lease =
-            Lease::new(request.key.clone(), request.owner.clone(), token.unsigned_abs(), request.ttl);
+    let granted = |token: u64, reserved| {
+        let mut lease = Lease::new(request.key.clone(), request.owner.clone(), token, request.ttl);
         lease.reserved = reserved;
         Ok(Some(Attempt::Granted(lease)))
     };
     let pair = match value {
         Value::Array(parts) => match parts[..] {
-            [Value::Int(token), Value::Int(reserved)] => Some((token, u32::try_from(reserved).unwrap_or(0))),
+            [Value::Int(token), Value::Int(reserved)] => {
+                Some((token.unsigned_abs(), u32::try_from(reserved).unwrap_or(0)))
+            }
             _ => None,
         },
         _ => None,
     };
     match (value, pair) {
-        (Value::Int(token), _) if *token > 0 => granted(*token, request.reserve.max(1)),
+        (Value::BulkString(token), _) => match std::str::from_utf8(token).map(str::parse) {
+            Ok(Ok(token @ 1..)) => granted(token, request.reserve.max(1)),
+            _ => Err(unexpected(value, address)),
+        },
         // It was granted before, when another number was asked for.
         (_, Some((token, reserved))) if token > 0 && reserved > 0 => granted(token, reserved),
         (Value::Nil, _) => Ok(None),
@@ -125,7 +129,8 @@ mod tests {
     fn an_answer_that_is_none_is_an_error_and_ambiguous() {
         let request = Request::exclusive(Key::from("k"), Owner::from_bits(1), Ttl::DEFAULT);
         let address = Address::parse("redis", "host", None).unwrap();
-        for answer in [Value::Int(0), Value::Int(-5), Value::Okay, Value::Array(vec![])] {
+        let text = |text: &str| Value::BulkString(text.into());
+        for answer in [text("0"), text("-5"), text("x"), Value::Int(7), Value::Okay, Value::Array(vec![])] {
             let fault = attempt(&answer, &request, &address).unwrap_err();
             assert!(fault.may_have_executed(), "{fault}");
         }

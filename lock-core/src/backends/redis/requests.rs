@@ -5,14 +5,17 @@ use std::{
     time::Duration,
 };
 
-use redis::{FromRedisValue, RedisError, aio::MultiplexedConnection};
+use redis::{FromRedisValue, RedisError, Value, aio::MultiplexedConnection};
 
 use super::{
-    checks, fault,
+    checks,
+    crowd::Answers,
+    fault,
     link::{Link, Up},
     local::Place,
     names, reply,
     scripts::Call,
+    wish::Wish,
 };
 use crate::{
     backend::Fault,
@@ -27,6 +30,36 @@ impl Link {
     pub(super) async fn invoke<T: FromRedisValue>(&self, up: &Up, call: &Call<'_>) -> Result<T, Fault> {
         let mut connection = up.connection.clone();
         self.follow(up, call.invoke_async(&mut connection)).await
+    }
+
+    /// Runs a script for many.
+    pub(super) async fn invoke_many(&self, up: &Up, call: &Call<'_>) -> Answers {
+        let mut connection = up.connection.clone();
+        let mut refused = false;
+        let asked = async {
+            let answer = call.ask(&mut connection).await;
+            refused = answer.as_ref().is_err_and(fault::is_denied);
+            answer
+        };
+        let answers = self.follow(up, asked).await;
+        let of_each = |answer| match answer {
+            Value::ServerError(error) => Err(fault::of_a_request(&error.into(), &self.address)),
+            answer => Ok(answer),
+        };
+        match answers {
+            Ok(Value::Array(answers)) => Answers::Of(answers.into_iter().map(of_each).collect()),
+            Ok(answer) => Answers::Failed(reply::unexpected(&answer, &self.address)),
+            Err(_) if refused => {
+                self.refused.store(true, Ordering::Relaxed);
+                Answers::Refused
+            }
+            Err(fault) => Answers::Failed(fault),
+        }
+    }
+
+    /// Whether the user may not ask for many at once.
+    pub(super) fn is_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// Sends commands.
@@ -71,17 +104,27 @@ impl Link {
         }))
     }
 
-    /// The connection on the runtime of an async caller, where there is to be one.
-    pub(super) fn here(&self, up: &Up) -> Option<(Place, MultiplexedConnection)> {
-        if self.address.on_runtime { self.locals.get(up.process) } else { None }
+    /// How an async caller asks by himself: on the connection of his runtime where there is to be one, or else on the
+    /// shared one, whose answers come to any executor.
+    pub(super) fn here(&self, up: &Up) -> Option<Here> {
+        if !self.address.on_runtime {
+            return Some(Here::Shared);
+        }
+        self.locals.get(up.process).map(|(place, connection)| Here::Local(place, connection))
     }
 
-    /// Runs a script on it.
-    pub(super) async fn invoke_here<T: FromRedisValue>(
-        &self,
-        (place, mut connection): (Place, MultiplexedConnection),
-        call: &Call<'_>,
-    ) -> Result<T, Fault> {
+    /// Asks there.
+    pub(super) async fn ask_here<T: Wish>(
+        self: &Arc<Self>,
+        up: &Up,
+        here: Here,
+        wish: T,
+    ) -> Result<Value, Fault> {
+        let (place, mut connection) = match here {
+            Here::Shared => return self.ask(up, wish).await,
+            Here::Local(place, connection) => (place, connection),
+        };
+        let call = wish.alone(&self.scripts);
         let unanswered = Unanswered(Some((self, Some(place))));
         let answer = call.invoke_async(&mut connection).await;
         unanswered.answered();
@@ -96,8 +139,8 @@ impl Link {
     }
 
     /// Leaves the line, and gives back what was passed on to this owner and not claimed.
-    pub(super) async fn give_up(&self, up: &Up, key: &Key, owner: &Owner, place: &str) -> Result<(), Fault> {
-        let call = Call::new(&self.scripts.give_up, &names::all(key)).arg(owner).arg(place);
+    pub(super) async fn give_up(&self, up: &Up, key: &Key, owner: &Owner, told: &str) -> Result<(), Fault> {
+        let call = Call::new(&self.scripts.give_up, &names::all(key)).arg(owner).arg(told);
         self.invoke(up, &call).await
     }
 
@@ -111,6 +154,19 @@ impl Link {
                 "the key is of a foreign type and no lock; it counts as held, and is left alone"
             );
         }
+    }
+}
+
+/// A connection that an async caller uses by himself.
+pub(super) enum Here {
+    Shared,
+    Local(Place, MultiplexedConnection),
+}
+
+impl Here {
+    /// Whether it ends with the caller's runtime.
+    pub(super) const fn needs_runtime(&self) -> bool {
+        matches!(self, Self::Local(..))
     }
 }
 

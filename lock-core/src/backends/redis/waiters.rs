@@ -21,7 +21,7 @@ pub(super) struct Waiters(Mutex<HashMap<(Key, Owner), Arc<Mailbox>>>);
 
 /// What one who waits was told.
 pub(super) struct Mailbox {
-    /// His place in line, the same in each of his requests.
+    /// The first part of his place in line, the same in each of his requests.
     place: Arc<str>,
     told: Mutex<Option<Signal>>,
     woken: Notify,
@@ -49,14 +49,14 @@ impl Waiters {
         place
     }
 
-    /// The place in line that the request was given, if messages for it are kept.
+    /// The first part of the place in line that the request was given, if messages for it are kept.
     pub(super) fn place(&self, request: &Request) -> Option<Arc<str>> {
         let waiters = sync::lock(&self.0);
         let mailbox = waiters.get(&(request.key.clone(), request.owner.clone()))?;
         Some(Arc::clone(&mailbox.place))
     }
 
-    /// Messages are not kept any more. Returns the place in line.
+    /// Messages are not kept any more. Returns the first part of the place in line.
     pub(super) fn forget(&self, request: &Request) -> Option<Arc<str>> {
         let mailbox = sync::lock(&self.0).remove(&(request.key.clone(), request.owner.clone()))?;
         Some(Arc::clone(&mailbox.place))
@@ -127,8 +127,8 @@ mod tests {
     fn what_was_told_before_anybody_listened_is_kept() {
         let (waiters, request) = (Waiters::default(), request());
         assert_eq!(waiters.place(&request), None);
-        waiters.expect(&request, "here 50 me".into());
-        assert_eq!(waiters.place(&request).as_deref(), Some("here 50 me"));
+        waiters.expect(&request, "here 50 ".into());
+        assert_eq!(waiters.place(&request).as_deref(), Some("here 50 "));
         assert_eq!(waiters.deliver(&format!("yours\u{1f}20\u{1f}k\u{1f}{}", request.owner)), None);
         assert_eq!(waiters.deliver(&format!("soon\u{1f}20\u{1f}k\u{1f}{}", request.owner)), None);
         let mut listening = waiters.listen(&request).unwrap();
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(park::block_on(listening.next()), Some(Signal::FreeIn(Duration::from_millis(20))));
         waiters.wake_all();
         assert_eq!(park::block_on(listening.next()), Some(Signal::LookAgain));
-        assert_eq!(waiters.forget(&request).as_deref(), Some("here 50 me"));
+        assert_eq!(waiters.forget(&request).as_deref(), Some("here 50 "));
         assert_eq!(waiters.forget(&request), None);
     }
 

@@ -1,10 +1,12 @@
 -- Invariant: the first token of a block is higher than every token of the lock before, as long as the record or the
 -- server's clock is there to tell: max(last + 1, server time in µs).
+--
+-- `of` is ` pid host owner` for the record. Returns the token as a text.
 
 local function grant(record, last, reserve, of, keep)
-  local time = redis.call('TIME')
-  local token = time[1] * 1000000 + time[2]
-  if last and last >= token then token = last + 1 end
-  redis.call('SET', record, string.format('%.0f', token + reserve - 1) .. of, 'PX', keep)
+  local token = now()
+  if last and last >= tonumber(token) then token = string.format('%.0f', last + 1) end
+  local highest = string.format('%.0f', token + reserve - 1)
+  redis.call('SET', record, highest .. ' ' .. reserve .. of, 'PX', keep)
   return token
 end

@@ -4,22 +4,27 @@ use std::fmt::Display;
 
 use redis::{
     Cmd, Connection, ErrorKind, FromRedisValue, RedisError, RedisResult, RedisWrite, Script, ServerErrorKind,
-    aio::MultiplexedConnection,
+    Value, aio::MultiplexedConnection, from_redis_value,
 };
 
 use super::names::Name;
 
+const NOW: &str = include_str!("now.lua");
 const RECORD: &str = include_str!("record.lua");
 const GRANT: &str = include_str!("grant.lua");
+const TAKE: &str = include_str!("take.lua");
 const PASS_ON: &str = include_str!("pass_on.lua");
+const GIVE: &str = include_str!("give.lua");
 
 /// The scripts, each with its hash.
 #[derive(Debug)]
 pub(super) struct Scripts {
     pub(super) acquire: Script,
+    pub(super) acquire_many: Script,
     pub(super) adopt: Script,
     pub(super) renew: Script,
     pub(super) release: Script,
+    pub(super) release_many: Script,
     pub(super) force_release: Script,
     pub(super) give_up: Script,
     pub(super) holder: Script,
@@ -29,10 +34,12 @@ impl Scripts {
     pub(super) fn new() -> Self {
         let of = |parts: &[&str]| Script::new(&parts.concat());
         Self {
-            acquire: of(&[RECORD, GRANT, include_str!("acquire.lua")]),
-            adopt: of(&[RECORD, GRANT, include_str!("adopt.lua")]),
+            acquire: of(&[NOW, RECORD, GRANT, TAKE, include_str!("acquire.lua")]),
+            acquire_many: of(&[NOW, RECORD, GRANT, TAKE, include_str!("acquire_many.lua")]),
+            adopt: of(&[NOW, RECORD, GRANT, include_str!("adopt.lua")]),
             renew: of(&[include_str!("renew.lua")]),
-            release: of(&[RECORD, PASS_ON, include_str!("release.lua")]),
+            release: of(&[RECORD, PASS_ON, GIVE, include_str!("release.lua")]),
+            release_many: of(&[RECORD, PASS_ON, GIVE, include_str!("release_many.lua")]),
             force_release: of(&[RECORD, PASS_ON, include_str!("force_release.lua")]),
             give_up: of(&[RECORD, PASS_ON, include_str!("give_up.lua")]),
             holder: of(&[include_str!("holder.lua")]),
@@ -68,10 +75,15 @@ impl<'a> Call<'a> {
         &self,
         connection: &mut MultiplexedConnection,
     ) -> RedisResult<T> {
-        match self.command.query_async(connection).await {
+        Ok(from_redis_value(self.ask(connection).await?.extract_error()?)?)
+    }
+
+    /// The same, for an answer that may have errors inside.
+    pub(super) async fn ask(&self, connection: &mut MultiplexedConnection) -> RedisResult<Value> {
+        match sent(&self.command, connection).await {
             Err(error) if is_unknown(&error) => {
                 self.script.load_async(connection).await?;
-                self.command.query_async(connection).await
+                sent(&self.command, connection).await
             }
             answer => answer,
         }
@@ -86,6 +98,13 @@ impl<'a> Call<'a> {
             }
             answer => answer,
         }
+    }
+}
+
+async fn sent(command: &Cmd, connection: &mut MultiplexedConnection) -> RedisResult<Value> {
+    match connection.send_packed_command(command).await? {
+        Value::ServerError(error) => Err(error.into()),
+        answer => Ok(answer),
     }
 }
 

@@ -1,0 +1,125 @@
+//! Callers of one process who come together: what they ask is sent in one request, and each is answered as if alone.
+
+use std::sync::Arc;
+
+use lock::{Error, Locker};
+use lock_core::conformance::Side;
+use tests::servers::RedisServer;
+
+use crate::{
+    access::{documented, let_in},
+    scene::{LONG, Scene, acquire, client},
+};
+
+/// As many as come at once.
+const MANY: usize = 64;
+
+/// What becomes of locks of `key` and a number, all acquired at the same time.
+fn together(locker: &Locker, key: &str) -> Vec<Result<(), Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let start = Arc::new(tokio::sync::Barrier::new(MANY));
+        let caller = |number: usize| {
+            let (lock, start) = (locker.lock(format!("{key}{number}")).wait(LONG), Arc::clone(&start));
+            tokio::spawn(async move {
+                start.wait().await;
+                let guard = lock.acquire_async().await?;
+                assert!(guard.is_held() && guard.fencing_token() > 0);
+                start.wait().await;
+                guard.release_async().await
+            })
+        };
+        let callers: Vec<_> = (0..MANY).map(caller).collect();
+        let mut ends = Vec::new();
+        for caller in callers {
+            ends.push(caller.await.unwrap());
+        }
+        ends
+    })
+}
+
+fn all_had_it(ends: &[Result<(), Error>]) {
+    let failed: Vec<_> = ends.iter().filter_map(|end| end.as_ref().err()).collect();
+    assert!(failed.is_empty(), "{failed:?}");
+}
+
+#[test]
+fn what_comes_together_is_few_requests() {
+    let scene = Scene::new(LONG);
+    let locker = scene.far();
+    locker.ping().unwrap();
+    scene.server.forget_calls();
+    all_had_it(&together(&locker, "k"));
+    let requests = scene.server.command_calls("evalsha");
+    assert!(requests < MANY as u64, "{requests} requests for {MANY} acquires and {MANY} releases");
+    assert_eq!(scene.server.ask(&["EXISTS", "lock:k0", "lock:k63"]).int(), 0);
+}
+
+#[test]
+fn one_whose_lock_is_held_waits_and_keeps_nobody_waiting() {
+    let scene = Scene::new(LONG);
+    let locker = scene.far();
+    locker.ping().unwrap();
+    let held = scene.far().lock("k7").acquire().unwrap();
+    std::thread::scope(|scope| {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let others: Vec<_> = (0..MANY).map(|number| locker.lock(format!("k{number}")).wait(LONG)).collect();
+        let ends = scope.spawn(move || {
+            runtime.block_on(async {
+                let had = |lock: lock::Lock| tokio::spawn(async move { lock.acquire_async().await });
+                let callers: Vec<_> = others.into_iter().map(had).collect();
+                let mut guards = Vec::new();
+                for caller in callers {
+                    guards.push(caller.await.unwrap().unwrap());
+                }
+                guards.len()
+            })
+        });
+        scene.wait_in_line("k7", 1);
+        held.release().unwrap();
+        assert_eq!(ends.join().unwrap(), MANY);
+    });
+}
+
+#[test]
+fn what_is_wrong_with_one_lock_is_nobody_elses_answer() {
+    let scene = Scene::new(LONG);
+    let locker = scene.far();
+    locker.ping().unwrap();
+    scene.server.ask(&["LPUSH", "lock:k9\u{1f}holder", "no record"]);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let ends: Vec<_> = runtime.block_on(async {
+        let start = Arc::new(tokio::sync::Barrier::new(MANY));
+        let caller = |number: usize| {
+            let (lock, start) = (locker.lock(format!("k{number}")).wait(LONG), Arc::clone(&start));
+            tokio::spawn(async move {
+                start.wait().await;
+                lock.acquire_async().await.map(drop)
+            })
+        };
+        let callers: Vec<_> = (0..MANY).map(caller).collect();
+        let mut ends = Vec::new();
+        for caller in callers {
+            ends.push(caller.await.unwrap());
+        }
+        ends
+    });
+    for (number, end) in ends.iter().enumerate() {
+        match end {
+            Err(Error::Backend { .. }) if number == 9 => {}
+            end => assert!(end.is_ok() && number != 9, "{number}: {end:?}"),
+        }
+    }
+}
+
+#[test]
+fn who_may_not_read_many_at_once_asks_one_by_one() {
+    let server = RedisServer::start();
+    let scene = Scene::new(LONG);
+    let mut permissions = documented();
+    permissions.retain(|permission| permission != "+mget" && permission != "+exists");
+    let locker = client(&let_in(&server, "old", &permissions), &scene.settings);
+    locker.ping().unwrap();
+    (0..3).for_each(|_| all_had_it(&together(&locker, "k")));
+    acquire(&locker.lock("k0"), Side::Async).unwrap().release().unwrap();
+}
