@@ -2,7 +2,7 @@
 
 mod encoded;
 pub mod file;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "redis"))]
 mod mailbox;
 #[cfg(feature = "memcached")]
 pub mod memcached;

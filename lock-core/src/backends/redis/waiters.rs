@@ -1,15 +1,12 @@
 //! Who waits in this process, and what the server told them.
 //!
-//! What may interleave: a message may come before its waiter listens, after it has gone, or not at all when the
-//! connection breaks. A mailbox is therefore set up before the server can know of the waiter, keeps what comes, and
-//! is woken when messages may have been lost.
+//! A [mailbox](crate::backends::mailbox) is set up before the server can know of the waiter.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use tokio::sync::Notify;
-
 use crate::{
-    backend::{BoxFuture, Request, Signal, Watch},
+    backend::{Request, Signal, Watch},
+    backends::mailbox::{Listening, Mailbox},
     key::Key,
     lease::Owner,
     sync::{self, Mutex},
@@ -17,34 +14,20 @@ use crate::{
 
 /// The mailboxes of all who wait.
 #[derive(Default)]
-pub(super) struct Waiters(Mutex<HashMap<(Key, Owner), Arc<Mailbox>>>);
+pub(super) struct Waiters(Mutex<HashMap<(Key, Owner), Waiter>>);
 
-/// What one who waits was told.
-pub(super) struct Mailbox {
-    /// The first part of his place in line, the same in each of his requests.
+/// One who waits.
+struct Waiter {
+    /// His place in line, the same in each of his requests.
     place: Arc<str>,
-    told: Mutex<Option<Signal>>,
-    woken: Notify,
-}
-
-impl Mailbox {
-    fn tell(&self, signal: Signal) {
-        let mut told = sync::lock(&self.told);
-        // That it is time to look is not forgotten for a hint of when it may be.
-        if *told != Some(Signal::LookAgain) {
-            *told = Some(signal);
-        }
-        drop(told);
-        self.woken.notify_one();
-    }
+    mailbox: Arc<Mailbox>,
 }
 
 impl Waiters {
     /// Sees to it that messages for the request are kept.
     pub(super) fn expect(&self, request: &Request, place: Arc<str>) -> Arc<str> {
-        let mailbox =
-            Arc::new(Mailbox { place: Arc::clone(&place), told: Mutex::default(), woken: Notify::new() });
-        let replaced = sync::lock(&self.0).insert((request.key.clone(), request.owner.clone()), mailbox);
+        let waiter = Waiter { place: Arc::clone(&place), mailbox: Arc::default() };
+        let replaced = sync::lock(&self.0).insert((request.key.clone(), request.owner.clone()), waiter);
         drop(replaced);
         place
     }
@@ -52,20 +35,20 @@ impl Waiters {
     /// The first part of the place in line that the request was given, if messages for it are kept.
     pub(super) fn place(&self, request: &Request) -> Option<Arc<str>> {
         let waiters = sync::lock(&self.0);
-        let mailbox = waiters.get(&(request.key.clone(), request.owner.clone()))?;
-        Some(Arc::clone(&mailbox.place))
+        let waiter = waiters.get(&(request.key.clone(), request.owner.clone()))?;
+        Some(Arc::clone(&waiter.place))
     }
 
     /// Messages are not kept any more. Returns the first part of the place in line.
     pub(super) fn forget(&self, request: &Request) -> Option<Arc<str>> {
-        let mailbox = sync::lock(&self.0).remove(&(request.key.clone(), request.owner.clone()))?;
-        Some(Arc::clone(&mailbox.place))
+        let waiter = sync::lock(&self.0).remove(&(request.key.clone(), request.owner.clone()))?;
+        Some(waiter.place)
     }
 
     pub(super) fn listen(&self, request: &Request) -> Option<Box<dyn Watch>> {
         let waiters = sync::lock(&self.0);
-        let mailbox = waiters.get(&(request.key.clone(), request.owner.clone()))?;
-        Some(Box::new(Listening(Arc::clone(mailbox))))
+        let waiter = waiters.get(&(request.key.clone(), request.owner.clone()))?;
+        Some(Box::new(Listening(Arc::clone(&waiter.mailbox))))
     }
 
     /// What the server said. Returns whose lock it was, if it was passed on to somebody who does not wait any more.
@@ -83,7 +66,7 @@ impl Waiters {
             ("soon", Ok(millis)) => Signal::FreeIn(Duration::from_millis(millis)),
             _ => return None,
         };
-        let mailbox = sync::lock(&self.0).get(&place).cloned();
+        let mailbox = sync::lock(&self.0).get(&place).map(|waiter| Arc::clone(&waiter.mailbox));
         match mailbox {
             Some(mailbox) => mailbox.tell(signal),
             None => return (signal == Signal::LookAgain).then_some(place),
@@ -93,24 +76,8 @@ impl Waiters {
 
     /// Messages may have been lost: everybody looks again.
     pub(super) fn wake_all(&self) {
-        let all: Vec<_> = sync::lock(&self.0).values().cloned().collect();
+        let all: Vec<_> = sync::lock(&self.0).values().map(|waiter| Arc::clone(&waiter.mailbox)).collect();
         all.iter().for_each(|mailbox| mailbox.tell(Signal::LookAgain));
-    }
-}
-
-struct Listening(Arc<Mailbox>);
-
-impl Watch for Listening {
-    fn next(&mut self) -> BoxFuture<'_, Option<Signal>> {
-        Box::pin(async {
-            loop {
-                let told = sync::lock(&self.0.told).take();
-                if told.is_some() {
-                    return told;
-                }
-                self.0.woken.notified().await;
-            }
-        })
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{backend::Watch, park, sync::Mutex};
 #[derive(Debug)]
 struct Scripted {
     statements: Statements,
-    takes: Mutex<VecDeque<Result<Option<(i64, i64)>, Fault>>>,
+    takes: Mutex<VecDeque<Result<Taken, Fault>>>,
     rows: Mutex<VecDeque<Result<Vec<Row>, Fault>>>,
     asked: Arc<Mutex<Vec<&'static str>>>,
 }
@@ -42,9 +42,9 @@ impl Database for Scripted {
         &self.statements
     }
 
-    async fn take(&self, _: &Values<'_>) -> Result<Option<(i64, i64)>, Fault> {
+    async fn take(&self, _: &Values<'_>) -> Result<Taken, Fault> {
         self.note("take");
-        sync::lock(&self.takes).pop_front().unwrap_or(Ok(None))
+        sync::lock(&self.takes).pop_front().unwrap_or(Ok(Taken::Refused))
     }
 
     async fn rows(&self, statement: &Statement, _: &Values<'_>) -> Result<Vec<Row>, Fault> {
@@ -77,10 +77,8 @@ struct Scene {
     asked: Arc<Mutex<Vec<&'static str>>>,
 }
 
-type Taken = Result<Option<(i64, i64)>, Fault>;
-
 impl Scene {
-    fn new(takes: Vec<Taken>, rows: Vec<Result<Vec<Row>, Fault>>) -> Self {
+    fn new(takes: Vec<Result<Taken, Fault>>, rows: Vec<Result<Vec<Row>, Fault>>) -> Self {
         let table = Table::parse("t", '"').unwrap();
         let statement = |text: &str| Statement::new(text, "", &table, Style::Marked);
         let statements = Statements {
@@ -138,7 +136,7 @@ fn is_held(attempt: &Result<Attempt, Fault>) -> bool {
 #[test]
 fn one_who_waits_stands_in_line_once_and_is_forgotten_when_he_has_it() {
     let scene = Scene::new(
-        vec![Ok(None), Ok(None), Ok(Some((9, 9)))],
+        vec![Ok(Taken::Refused), Ok(Taken::Refused), Ok(Taken::Granted { first: 9, last: 9 })],
         vec![Ok(row("theirs", 1)), Ok(row("theirs", 1))],
     );
     assert!(is_held(&scene.attempt()));
@@ -187,7 +185,7 @@ fn one_whose_attempt_failed_has_no_line_to_leave() {
 
 #[test]
 fn an_answer_that_was_lost_is_asked_for_again_and_leaves_nothing() {
-    let scene = Scene::new(vec![Ok(None)], vec![Ok(row("mine", 0))]);
+    let scene = Scene::new(vec![Ok(Taken::Refused)], vec![Ok(row("mine", 0))]);
     assert!(matches!(scene.attempt(), Ok(Attempt::Granted(lease)) if lease.fencing_token == 7));
     assert_eq!(scene.asked(), ["expect", "take", "stand in line", "renew", "forget"]);
     assert_eq!(scene.in_line(), 0);
