@@ -161,18 +161,20 @@ fn split_scheme(text: &str) -> Option<(&str, &str)> {
     text.split_once("://").filter(|(scheme, _)| scheme.bytes().all(known))
 }
 
-/// Whether what needs a feature is in this build.
-fn is_compiled(feature: &str) -> bool {
-    match feature {
-        "" => true,
-        "memcached" => cfg!(feature = "memcached"),
-        "mysql" => cfg!(feature = "mysql"),
-        "postgres" => cfg!(feature = "postgres"),
-        "redis" => cfg!(feature = "redis"),
-        "sqlite" => cfg!(feature = "sqlite"),
-        _ => false,
-    }
-}
+/// The features of which there is something in this build.
+const COMPILED: &[&str] = &[
+    "",
+    #[cfg(feature = "memcached")]
+    "memcached",
+    #[cfg(feature = "mysql")]
+    "mysql",
+    #[cfg(feature = "postgres")]
+    "postgres",
+    #[cfg(feature = "redis")]
+    "redis",
+    #[cfg(feature = "sqlite")]
+    "sqlite",
+];
 
 /// Whether a scheme works in this version.
 fn is_here(scheme: &str, feature: &str) -> bool {
@@ -181,7 +183,7 @@ fn is_here(scheme: &str, feature: &str) -> bool {
 
 /// The schemes that this build takes.
 fn here() -> impl Iterator<Item = &'static str> {
-    let taken = SCHEMES.iter().filter(|(name, feature)| is_compiled(feature) && is_here(name, feature));
+    let taken = SCHEMES.iter().filter(|(name, feature)| COMPILED.contains(feature) && is_here(name, feature));
     taken.map(|(name, _)| *name)
 }
 

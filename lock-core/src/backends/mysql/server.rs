@@ -114,7 +114,7 @@ impl Server {
         let mut lent = self.pool.get(|| self.connect()).await.map_err(Failed::Connecting)?;
         let done = statement.with(values).execute(&mut lent.connection).await;
         match &done {
-            Err(error) if fault::ends_connection(error) => lent.is_broken(),
+            Err(error) if fault::ends_connection(error) => lent.close(),
             _ => lent.give_back(),
         }
         done.map_err(Failed::Asking)
@@ -135,7 +135,7 @@ impl Server {
         let mut lent = self.pool.get(|| self.connect()).await.map_err(Failed::Connecting)?;
         let done = statement.with(values).fetch_all(&mut lent.connection).await;
         match &done {
-            Err(error) if fault::ends_connection(error) => lent.is_broken(),
+            Err(error) if fault::ends_connection(error) => lent.close(),
             _ => lent.give_back(),
         }
         done.map_err(Failed::Asking)

@@ -154,7 +154,8 @@ impl Database for Server {
         let rows = match self.run(statement, values).await {
             // A transaction keeps the row, so that nobody can have it, and whose it is cannot be said.
             Err(Failed::Asking(error))
-                if fault::is_locked(&error) && ptr::eq(statement, &self.statements.stand_in_line) =>
+                if fault::is_locked(&error)
+                    && ptr::eq(statement, &raw const self.statements.stand_in_line) =>
             {
                 return Ok(vec![Row::kept_for(LOCKED)]);
             }
@@ -260,7 +261,7 @@ impl Wire {
             Either::First(Err(_)) | Either::Second(()) => Err(silent()),
         };
         match &done {
-            Err(error) if fault::ends_connection(error) => lent.is_broken(),
+            Err(error) if fault::ends_connection(error) => lent.close(),
             _ => lent.give_back(),
         }
         done.map_err(Failed::Asking)

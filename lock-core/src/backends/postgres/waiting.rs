@@ -17,10 +17,14 @@ use crate::{
 /// What is between those in line. No owner has it.
 const BETWEEN: char = '\u{1f}';
 
+/// All who wait for a key.
+type Waiters = Vec<(Owner, Arc<Mailbox>)>;
+
 /// Who waits, and how the listening goes.
 #[derive(Default)]
 pub(super) struct Waiting {
-    mailboxes: Mutex<HashMap<String, Vec<(Owner, Arc<Mailbox>)>>>,
+    /// By the id of the key that they wait for.
+    mailboxes: Mutex<HashMap<String, Waiters>>,
     state: Mutex<State>,
     /// Fires when it listens, or cannot.
     pub(super) settled: Notify,

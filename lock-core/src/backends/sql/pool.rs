@@ -52,7 +52,7 @@ impl<C: Send> Lent<'_, C> {
     }
 
     /// It does not work any more, and others of its time probably do not either.
-    pub(in crate::backends) fn is_broken(mut self) {
+    pub(in crate::backends) fn close(mut self) {
         self.loan.is_over = true;
         self.loan.pool.clear();
     }
@@ -185,7 +185,7 @@ mod tests {
                 let (pool, made) = pool();
                 let (first, second) = (get(&pool, &made).await, get(&pool, &made).await);
                 if broken {
-                    first.is_broken();
+                    first.close();
                 } else {
                     drop(first);
                 }

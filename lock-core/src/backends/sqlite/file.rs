@@ -115,7 +115,7 @@ impl DatabaseFile {
             }
         };
         match &done {
-            Err(error) if fault::ends_connection(error) => lent.is_broken(),
+            Err(error) if fault::ends_connection(error) => lent.close(),
             _ => lent.give_back(),
         }
         done.map_err(Failed::Asking)
@@ -139,7 +139,7 @@ impl DatabaseFile {
         if lent.connection.file == identity(self.address.path()) {
             return Ok(lent);
         }
-        lent.is_broken();
+        lent.close();
         self.pool.get(|| self.connect_patiently(limit)).await
     }
 
