@@ -2,6 +2,7 @@
 //! locks when the server, the network or other users of the database misbehave. Every test has a PostgreSQL of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
 
+mod advisory;
 mod cost;
 mod faults;
 mod pooled;
@@ -10,4 +11,5 @@ mod setup;
 mod shares;
 mod stored;
 mod tls;
+mod transactions;
 mod waiting;

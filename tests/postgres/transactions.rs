@@ -94,7 +94,7 @@ async fn leases_and_transactions_exclude_each_other() {
 async fn a_waiter_has_it_soon_after_the_commit() {
     let Scene { pool, locker, server: _server } = scene().await;
     // So that looking again is not what wakes it.
-    let lock = locker.lock("k").retry(Duration::from_secs(60));
+    let lock = locker.lock("k").retry(Duration::from_mins(1));
     let mut transaction = pool.begin().await.unwrap();
     lock.acquire_in(&mut transaction).await.unwrap();
     let waiting = tokio::spawn({
