@@ -1,7 +1,7 @@
 //! The connections to one database, and what is asked on them.
 
 use std::{
-    fmt, io, ptr,
+    fmt, io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -17,7 +17,7 @@ use sqlx::{
 use super::{address::Address, fault, listen::Listener};
 use crate::{
     backend::{Capabilities, Fault, Request, Watch},
-    backends::sql::{Database, Failed, Pool, Row, Statement, Statements, Style, Value, Values},
+    backends::sql::{Database, Failed, Pool, Row, Statement, Statements, Style, Value, Values, digits},
     error::Result,
     lease::Owner,
     race::{Either, race},
@@ -102,6 +102,11 @@ impl Server {
         }
     }
 
+    fn read(&self, rows: &[PgRow]) -> Result<Vec<Row>, Fault> {
+        let read: Result<Vec<Row>, sqlx::Error> = rows.iter().map(read).collect();
+        read.map_err(|error| self.fault(&Failed::Asking(error)))
+    }
+
     fn fault(&self, failed: &Failed) -> Fault {
         fault::of(failed, &self.wire.address)
     }
@@ -140,17 +145,17 @@ impl Database for Server {
     }
 
     async fn rows(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<Row>, Fault> {
-        let rows = match self.run(statement, values).await {
+        let rows = self.run(statement, values).await.map_err(|failed| self.fault(&failed))?;
+        self.read(&rows)
+    }
+
+    async fn stand_in_line(&self, values: &Values<'_>) -> Result<Vec<Row>, Fault> {
+        match self.run(&self.statements.stand_in_line, values).await {
+            Ok(rows) => self.read(&rows),
             // A transaction keeps the row, so that nobody can have it, and whose it is cannot be said.
-            Err(Failed::Asking(error))
-                if fault::is_locked(&error) && ptr::eq(statement, &self.statements.stand_in_line) =>
-            {
-                return Ok(vec![Row::kept_for(LOCKED)]);
-            }
-            rows => rows.map_err(|failed| self.fault(&failed))?,
-        };
-        let read: Result<Vec<Row>, sqlx::Error> = rows.iter().map(read).collect();
-        read.map_err(|error| self.fault(&Failed::Asking(error)))
+            Err(Failed::Asking(error)) if fault::is_locked(&error) => Ok(vec![Row::kept_for(LOCKED)]),
+            Err(failed) => Err(self.fault(&failed)),
+        }
     }
 
     async fn change(&self, statement: &Statement, values: &Values<'_>) -> Result<bool, Fault> {
@@ -173,12 +178,9 @@ impl Database for Server {
 
 impl Wire {
     fn new(address: Address) -> Result<Self> {
-        use std::fmt::Write;
         let proof = Owner::random()?.to_string();
-        let mut channel = String::from("lock_");
-        for byte in &hmac_sha256::Hash::hash(address.table.name.as_bytes())[..8] {
-            let _ = write!(channel, "{byte:02x}");
-        }
+        let channel = digits(&hmac_sha256::Hash::hash(address.table.name.as_bytes())[..8]);
+        let channel = format!("lock_{channel}");
         let options = address
             .to_options()
             // Poolers refuse what they do not know, and no fraction is ever asked for.
@@ -272,8 +274,7 @@ impl Session {
         // What was prepared may be on another session by the next transaction, and somebody else's here. So the values
         // stand in the statement, in letters that mean nothing to SQL, and all of it is one transaction.
         let filled = statement.filled(values, |text| {
-            let digits: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-            format!("convert_from(decode('{digits}', 'hex'), 'UTF8')")
+            format!("convert_from(decode('{}', 'hex'), 'UTF8')", digits(text.as_bytes()))
         });
         let filled = format!(
             "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {}; \

@@ -17,10 +17,12 @@ use crate::{
 /// What is between those in line. No owner has it.
 const BETWEEN: char = '\u{1f}';
 
-/// Who waits, and how the listening goes.
+type Waiter = (Owner, Arc<Mailbox>);
+
+/// Who waits, by key, and how the listening goes.
 #[derive(Default)]
 pub(super) struct Waiting {
-    mailboxes: Mutex<HashMap<String, Vec<(Owner, Arc<Mailbox>)>>>,
+    mailboxes: Mutex<HashMap<String, Vec<Waiter>>>,
     state: Mutex<State>,
     /// Fires when it listens, or cannot.
     pub(super) settled: Notify,

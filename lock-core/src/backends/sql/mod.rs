@@ -39,6 +39,7 @@ pub(in crate::backends) use self::{
 };
 use crate::{
     backend::{Answer, Attempt, Backend, Capabilities, Fault, Request, Watch},
+    background,
     key::Key,
     lease::{Holder, Lease, Owner, Ttl},
     sync::{self, Mutex},
@@ -52,6 +53,9 @@ const KEPT: Duration = Duration::from_hours(24);
 
 /// How often this process removes such rows.
 const PRUNED_EVERY: Duration = Duration::from_mins(10);
+
+/// In how many steps at most, for others to get in between.
+const PRUNINGS: u32 = 100;
 
 /// How often an attempt is made again that neither got the key nor a place in line, as it was released meanwhile.
 const ROUNDS: u32 = 3;
@@ -95,6 +99,12 @@ pub trait Database: fmt::Debug + Send + Sync + 'static {
         values: &Values<'_>,
     ) -> impl Future<Output = Result<Vec<Row>, Fault>> + Send;
 
+    /// Gets in line while the key is not to be had, and says what stands in the way then.
+    #[doc(hidden)]
+    fn stand_in_line(&self, values: &Values<'_>) -> impl Future<Output = Result<Vec<Row>, Fault>> + Send {
+        self.rows(&self.statements().stand_in_line, values)
+    }
+
     /// Runs a statement that changes rows. Returns whether there was one to change.
     #[doc(hidden)]
     fn change(
@@ -102,6 +112,12 @@ pub trait Database: fmt::Debug + Send + Sync + 'static {
         statement: &Statement,
         values: &Values<'_>,
     ) -> impl Future<Output = Result<bool, Fault>> + Send;
+
+    /// Removes some of the rows that nobody uses. Returns whether there may be more.
+    #[doc(hidden)]
+    fn prune(&self, values: &Values<'_>) -> impl Future<Output = Result<bool, Fault>> + Send {
+        async { self.change(&self.statements().prune, values).await }
+    }
 
     /// Sees to it that the announcements for a request are kept, if there are any to be had.
     #[doc(hidden)]
@@ -219,7 +235,7 @@ impl<D: Database> Inner<D> {
             sync::lock(&self.in_line).remove(&place(request));
         }
         sync::lock(&self.in_line).insert(place(request));
-        Ok(self.database.rows(&self.statements().stand_in_line, values).await?.pop())
+        Ok(self.database.stand_in_line(values).await?.pop())
     }
 
     async fn take_over(&self, request: &Request) -> Result<Option<Attempt>, Fault> {
@@ -268,20 +284,23 @@ impl<D: Database> Inner<D> {
         *pruned = Some(Instant::now());
         drop(pruned);
         let inner = Arc::clone(self);
-        drop(tokio::spawn(async move {
+        let pruning = background::spawn(async move {
             let values = Values { kept: row::as_micros(KEPT), ..Values::of("") };
-            loop {
-                match inner.database.change(&inner.statements().prune, &values).await {
-                    // There may be more.
+            for _ in 0..PRUNINGS {
+                match inner.database.prune(&values).await {
                     Ok(true) => {}
-                    Ok(false) => return,
+                    Ok(false) => break,
                     Err(error) => {
-                        tracing::debug!(%error, table = inner.table.name, "could not remove rows that nobody uses");
-                        return;
+                        let table = &inner.table.name;
+                        tracing::debug!(%error, table, "could not remove rows that nobody uses");
+                        break;
                     }
                 }
             }
-        }));
+        });
+        if let Err(error) = pruning {
+            tracing::debug!(%error, "could not remove rows that nobody uses");
+        }
     }
 
     fn values<'a>(&'a self, id: &'a str, owner: &'a str, entry: &'a str, request: &'a Request) -> Values<'a> {
@@ -374,10 +393,16 @@ impl<D: Database> fmt::Debug for Rows<D> {
 
 /// What a row is found by: keys are too long for an index, and not every database tells `a` from `a ` or from `A`.
 fn id(key: &Key) -> String {
+    digits(&hmac_sha256::Hash::hash(key.as_str().as_bytes()))
+}
+
+/// Bytes as hexadecimal digits.
+pub(in crate::backends) fn digits(bytes: &[u8]) -> String {
     use fmt::Write;
-    hmac_sha256::Hash::hash(key.as_str().as_bytes()).iter().fold(String::with_capacity(64), |mut id, byte| {
-        let _ = write!(id, "{byte:02x}");
-        id
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut digits, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+        digits
     })
 }
 

@@ -52,6 +52,7 @@ impl<C: Send> Lent<'_, C> {
     }
 
     /// It does not work any more, and others of its time probably do not either.
+    #[expect(clippy::wrong_self_convention, reason = "it is said of it, not asked")]
     pub(in crate::backends) fn is_broken(mut self) {
         self.loan.is_over = true;
         self.loan.pool.clear();

@@ -1,6 +1,6 @@
 //! A statement as it stands in its file: parameters by name, and the table's name open.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     table::Table,
@@ -61,14 +61,15 @@ impl Statement {
 
     /// The statement with its values in it, for where nothing can be prepared. `quoted` writes a text.
     pub(in crate::backends) fn filled(&self, values: &Values<'_>, quoted: impl Fn(&str) -> String) -> String {
-        let piece = |piece| match piece {
-            &Piece::Text(ref plain) => Cow::from(plain),
-            &Piece::Value(parameter) => Cow::from(match values.get(parameter) {
-                Value::Text(text) => quoted(text),
-                Value::Number(number) => number.to_string(),
-            }),
+        let text = |parameter| match values.get(parameter) {
+            Value::Text(text) => quoted(text),
+            Value::Number(number) => number.to_string(),
         };
-        self.pieces.iter().map(piece).collect()
+        let piece = |piece| match piece {
+            Piece::Text(plain) => plain,
+            Piece::Value(parameter) => text(parameter),
+        };
+        self.pieces.iter().cloned().map(piece).collect()
     }
 }
 

@@ -5,11 +5,14 @@ use std::{collections::VecDeque, sync::Arc};
 use super::*;
 use crate::{backend::Watch, park, sync::Mutex};
 
+/// The first and the last token, if there are any.
+type Taken = Result<Option<(i64, i64)>, Fault>;
+
 /// What the database says to the next statements, and what it was asked to keep and to forget.
 #[derive(Debug)]
 struct Scripted {
     statements: Statements,
-    takes: Mutex<VecDeque<Result<Option<(i64, i64)>, Fault>>>,
+    takes: Mutex<VecDeque<Taken>>,
     rows: Mutex<VecDeque<Result<Vec<Row>, Fault>>>,
     asked: Arc<Mutex<Vec<&'static str>>>,
 }
@@ -76,8 +79,6 @@ struct Scene {
     request: Request,
     asked: Arc<Mutex<Vec<&'static str>>>,
 }
-
-type Taken = Result<Option<(i64, i64)>, Fault>;
 
 impl Scene {
     fn new(takes: Vec<Taken>, rows: Vec<Result<Vec<Row>, Fault>>) -> Self {

@@ -2,7 +2,7 @@
 
 /// The name of a value, as it stands in the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Parameter {
+pub(in crate::backends) enum Parameter {
     Id,
     Key,
     Owner,
@@ -46,7 +46,7 @@ impl Parameter {
 
 /// A value to bind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Value<'a> {
+pub(in crate::backends) enum Value<'a> {
     Text(&'a str),
     Number(i64),
 }
