@@ -10,7 +10,7 @@ use std::{
 };
 
 use sqlx::{
-    Executor,
+    Acquire, Executor,
     postgres::{PgListener, PgNotification, PgPoolOptions},
 };
 
@@ -129,7 +129,8 @@ async fn connect(wire: &Wire) -> Result<PgListener, sqlx::Error> {
         // What is lost is told by us, and a connection that is lost is made anew by us.
         listener.eager_reconnect(false);
         listener.ignore_pool_close_event(true);
-        listener.listen(&wire.channel).await?;
+        let channel = wire.channel(listener.acquire().await?).await?;
+        listener.listen(&channel).await?;
         Ok(listener)
     };
     tokio::time::timeout(ALIVE_WITHIN, connecting).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))

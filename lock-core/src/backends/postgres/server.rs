@@ -51,8 +51,8 @@ pub(super) struct Wire {
     options: PgConnectOptions,
     /// What a session of our own can show.
     proof: String,
-    /// Where those who wait are told, the same for all who use the table.
-    pub(super) channel: String,
+    /// How a connection is asked what it is.
+    asked: String,
     pool: Pool<Session>,
     /// Somebody stands in between who may give every transaction another session.
     pooled: AtomicBool,
@@ -64,6 +64,15 @@ struct Session {
     own: bool,
     /// The server answers before what it has done is on its disk, unless it is told otherwise.
     hasty: bool,
+    /// Where those who wait are told.
+    channel: String,
+}
+
+/// What a connection says that it is.
+struct Shown {
+    own: bool,
+    hasty: bool,
+    channel: String,
 }
 
 impl Server {
@@ -110,11 +119,6 @@ impl Server {
     fn fault(&self, failed: &Failed) -> Fault {
         fault::of(failed, &self.wire.address)
     }
-
-    /// The values as this database needs them.
-    fn told<'a>(&'a self, values: &Values<'a>) -> Values<'a> {
-        Values { channel: &self.wire.channel, ..values.clone() }
-    }
 }
 
 impl Database for Server {
@@ -159,7 +163,7 @@ impl Database for Server {
     }
 
     async fn change(&self, statement: &Statement, values: &Values<'_>) -> Result<bool, Fault> {
-        let rows = self.run(statement, &self.told(values)).await.map_err(|failed| self.fault(&failed))?;
+        let rows = self.run(statement, values).await.map_err(|failed| self.fault(&failed))?;
         Ok(!rows.is_empty())
     }
 
@@ -179,8 +183,13 @@ impl Database for Server {
 impl Wire {
     fn new(address: Address) -> Result<Self> {
         let proof = Owner::random()?.to_string();
-        let channel = digits(&hmac_sha256::Hash::hash(address.table.name.as_bytes())[..8]);
-        let channel = format!("lock_{channel}");
+        let asked = format!(
+            "SELECT coalesce(current_setting('lock.session', true), ''), \
+             current_setting('synchronous_commit') = 'off', coalesce((SELECT nspname FROM pg_catalog.pg_class AS c \
+             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = to_regclass('{}')), \
+             current_schema(), '')",
+            address.table.quoted
+        );
         let options = address
             .to_options()
             // Poolers refuse what they do not know, and no fraction is ever asked for.
@@ -188,7 +197,7 @@ impl Wire {
             .application_name("lock")
             .disable_statement_logging();
         let (pool, pooled) = (Pool::new(CONNECTIONS), AtomicBool::new(false));
-        Ok(Self { address, options, proof, channel, pool, pooled })
+        Ok(Self { address, options, proof, asked, pool, pooled })
     }
 
     /// How to make a connection that can be told from one of somebody in between.
@@ -224,10 +233,7 @@ impl Wire {
             Some(connection) => connection,
             None => PgConnection::connect_with(&self.options).await?,
         };
-        let asked = "SELECT coalesce(current_setting('lock.session', true), ''), \
-                     current_setting('synchronous_commit') = 'off'";
-        let shown = sqlx::Executor::fetch_one(&mut connection, asked).await?;
-        let (own, hasty) = (shown.try_get::<String, _>(0)? == self.proof, shown.try_get(1)?);
+        let Shown { own, hasty, channel } = self.look_at(&mut connection).await?;
         if own && hasty {
             // A lease that was granted is not to be forgotten when the server crashes.
             sqlx::Executor::execute(&mut connection, "SET synchronous_commit = on").await?;
@@ -241,10 +247,26 @@ impl Wire {
         if own {
             self.pooled.store(false, Ordering::Relaxed);
         }
-        Ok(Session { connection, own, hasty })
+        Ok(Session { connection, own, hasty, channel })
     }
 
-    pub(super) async fn run(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<PgRow>, Failed> {
+    async fn look_at(&self, connection: &mut PgConnection) -> Result<Shown, sqlx::Error> {
+        let asked = AssertSqlSafe(self.asked.clone());
+        let shown = sqlx::raw_sql(asked).fetch_one(connection).await?;
+        let schema: String = shown.try_get(2)?;
+        Ok(Shown {
+            own: shown.try_get::<String, _>(0)? == self.proof,
+            hasty: shown.try_get(1)?,
+            channel: self.address.table.channel(&schema),
+        })
+    }
+
+    /// Where those who wait are told.
+    pub(super) async fn channel(&self, connection: &mut PgConnection) -> Result<String, sqlx::Error> {
+        Ok(self.look_at(connection).await?.channel)
+    }
+
+    async fn run(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<PgRow>, Failed> {
         let mut lent = self.pool.get(|| self.connect_in_time()).await.map_err(Failed::Connecting)?;
         let answered = tokio::time::timeout(TAKES + ARRIVES, lent.connection.run(statement, values));
         let done = match race(answered, self.pool.in_vain()).await {
@@ -261,6 +283,7 @@ impl Wire {
 
 impl Session {
     async fn run(&mut self, statement: &Statement, values: &Values<'_>) -> Result<Vec<PgRow>, sqlx::Error> {
+        let values = Values { channel: &self.channel, ..values.clone() };
         if self.own {
             let mut query = sqlx::query(AssertSqlSafe(Arc::clone(&statement.text)));
             for parameter in &statement.parameters {
@@ -273,7 +296,7 @@ impl Session {
         }
         // What was prepared may be on another session by the next transaction, and somebody else's here. So the values
         // stand in the statement, in letters that mean nothing to SQL, and all of it is one transaction.
-        let filled = statement.filled(values, |text| {
+        let filled = statement.filled(&values, |text| {
             format!("convert_from(decode('{}', 'hex'), 'UTF8')", digits(text.as_bytes()))
         });
         let filled = format!(
