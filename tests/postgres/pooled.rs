@@ -92,9 +92,9 @@ fn a_waiter_behind_it_finds_a_release_within_retry_and_one_beside_it_is_told() {
                 let (had, guard) = waiter.join().unwrap();
                 let took = had.saturating_duration_since(begin);
                 if behind {
-                    polls.push(took)
+                    polls.push(took);
                 } else {
-                    told.push(took)
+                    told.push(took);
                 }
                 release(&guard, side(round)).unwrap();
             });

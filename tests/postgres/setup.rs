@@ -250,3 +250,29 @@ fn a_wrong_password_database_or_host_is_said_at_once_and_no_secret_with_it() {
     acquire(&late.lock("k").wait(limit), SIDES[0]).unwrap_err();
     assert!(running_since(begin) <= limit + Duration::from_secs(1), "{:?}", begin.elapsed());
 }
+
+/// The same table under another spelling of its name: who waits is told all the same.
+#[test]
+fn a_table_is_one_whether_its_schema_is_said_or_not() {
+    let scene = Scene::new(LONG);
+    scene.ask("CREATE SCHEMA app; CREATE ROLE app LOGIN; GRANT ALL ON SCHEMA app TO app; ALTER ROLE app SET search_path = app");
+    let short = app(&scene, "");
+    let full = client(&format!("{}?table=app.lock_leases", scene.server.url()), &scene.settings);
+    for (number, (holding, waiting)) in
+        [(&short, &full), (&full, &short), (&short, &full)].into_iter().enumerate()
+    {
+        let guard = holding.lock("k").acquire().unwrap();
+        let lock = waiting.lock("k").retry(LONG).wait(LONG);
+        thread::scope(|scope| {
+            let waiter = scope.spawn(move || lock.acquire().unwrap());
+            let waits = || scene.ask("SELECT waiters <> '' FROM app.lock_leases WHERE key = 'lock:k'") == "t";
+            assert!(eventually(LONG, waits));
+            scene.wait_for_listeners(number as u64 + 1 - u64::from(number == 2));
+            let begin = Instant::now();
+            guard.release().unwrap();
+            waiter.join().unwrap().release().unwrap();
+            assert!(running_since(begin) <= FREED, "not told: {:?}", begin.elapsed());
+        });
+    }
+    assert_eq!(scene.number("SELECT count(*) FROM pg_class WHERE relname = 'lock_leases'"), 1);
+}

@@ -1,14 +1,12 @@
 //! A server, a network before it, and those who use it.
 
-use std::{
-    fs,
-    path::PathBuf,
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
-use lock::{Guard, Lock, Locker, Settings, backends::Redis};
+use lock::{Locker, Settings, backends::Redis};
 use lock_core::conformance::{Peer, Side, pulse};
+pub(crate) use tests::callers::{
+    LONG, SIDES, acquire, eventually, kill, lost_within, ms, ratio, release, running_since, side, stop,
+};
 use tests::{
     journal::Journal,
     proxy::Proxy,
@@ -23,13 +21,6 @@ pub(crate) const TELLING: Duration = Duration::from_millis(50);
 pub(crate) const FREED: Duration = Duration::from_millis(250);
 /// What a waiter may need for a look, and a machine of two busy cores for all the rest.
 pub(crate) const LOOK: Duration = Duration::from_millis(150);
-/// Longer than anything here takes.
-pub(crate) const LONG: Duration = Duration::from_secs(30);
-
-pub(crate) const fn ms(time: u64) -> Duration {
-    Duration::from_millis(time)
-}
-
 /// A server of a test's own, with a proxy before it and a history of holds.
 pub(crate) struct Scene {
     pub(crate) proxy: Proxy,
@@ -94,85 +85,7 @@ impl Scene {
     }
 }
 
-/// Kills a process, and waits until it is gone with all its connections.
-pub(crate) fn kill(peer: &mut Peer) {
-    peer.kill();
-    peer.end();
-}
-
-/// Stops a process, and waits until none of its threads runs any more.
-pub(crate) fn stop(peer: &Peer) {
-    peer.stop();
-    let is_stopped = || {
-        let threads = fs::read_dir(format!("/proc/{}/task", peer.id())).unwrap();
-        let state = |path: PathBuf| fs::read_to_string(path.join("stat")).unwrap_or_default();
-        threads.flatten().all(|thread| state(thread.path()).contains(") T "))
-    };
-    assert!(eventually(LONG, is_stopped));
-}
-
 /// Lockers of one process that were opened by URL are one client; this is another one.
 pub(crate) fn client(url: &str, settings: &Settings) -> Locker {
     Locker::with_backend_and(Redis::open(url).unwrap(), settings).unwrap()
-}
-
-/// Acquires as callers of a kind do.
-pub(crate) fn acquire(lock: &Lock, side: Side) -> lock::Result<Guard> {
-    match side {
-        Side::Blocking => lock.acquire(),
-        Side::Async => smol::block_on(lock.acquire_async()),
-    }
-}
-
-/// Releases as callers of a kind do.
-pub(crate) fn release(guard: &Guard, side: Side) -> lock::Result<()> {
-    match side {
-        Side::Blocking => guard.release(),
-        Side::Async => smol::block_on(guard.release_async()),
-    }
-}
-
-pub(crate) const SIDES: [Side; 2] = [Side::Blocking, Side::Async];
-
-/// The two kinds of callers, in turn.
-pub(crate) fn side(round: u32) -> Side {
-    SIDES[round as usize % 2]
-}
-
-/// Whether it becomes true within some time.
-pub(crate) fn eventually(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
-    let begin = Instant::now();
-    loop {
-        if condition() {
-            return true;
-        }
-        if begin.elapsed() > limit {
-            return false;
-        }
-        thread::sleep(ms(1));
-    }
-}
-
-/// One count by another.
-pub(crate) fn ratio(count: u64, by: u64) -> f64 {
-    f64::from(u32::try_from(count).unwrap()) / f64::from(u32::try_from(by).unwrap())
-}
-
-/// The time since `begin`, less what the machine kept us from running.
-pub(crate) fn running_since(begin: Instant) -> Duration {
-    begin.elapsed().saturating_sub(pulse::stalled_since(begin))
-}
-
-/// How long after now the loss of a guard is told; `None` if it is not in time.
-pub(crate) fn lost_within(guard: &Guard, limit: Duration) -> Option<Duration> {
-    let begin = Instant::now();
-    let lost = async {
-        guard.lost().await;
-        true
-    };
-    let late = async {
-        smol::Timer::after(limit).await;
-        false
-    };
-    smol::block_on(smol::future::or(lost, late)).then(|| running_since(begin))
 }

@@ -125,10 +125,10 @@ pub fn postgres() -> Subject {
     on_postgres("postgres", url, capabilities, server)
 }
 
-/// `postgres://` through two sessions of a pgbouncer in transaction mode, which announces nothing.
+/// `postgres://` through a few sessions of a pgbouncer in transaction mode, which announces nothing.
 pub fn postgres_pooled() -> Subject {
     let server = postgres_server();
-    let pooler = PgbouncerServer::before(&server, Pooling::Transaction, 2, true);
+    let pooler = PgbouncerServer::before(&server, Pooling::Transaction, 8, true);
     let url = pooler.url();
     let mut capabilities = Postgres::open(&url).unwrap().capabilities();
     capabilities.notifies = false;

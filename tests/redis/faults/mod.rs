@@ -14,49 +14,9 @@ use std::{
 
 use lock::{Error, Guard, Lock};
 use lock_core::conformance::Side;
-use tests::{history::History, report};
+use tests::{callers::told_of_loss, figures::Figures, history::History};
 
-use crate::scene::{LONG, SIDES, Scene, acquire, lost_within, ms, release, running_since};
-
-/// What came of faults of a kind.
-#[derive(Debug, Default)]
-struct Figures {
-    faults: u32,
-    /// The longest after a fault, or after its end, until somebody had the lock who wanted it.
-    reacquired: Duration,
-    /// The longest after its deadline until a guard was told of its loss.
-    told: Duration,
-    told_any: bool,
-}
-
-impl Figures {
-    fn reacquired(&mut self, after: Duration) {
-        self.reacquired = self.reacquired.max(after);
-    }
-
-    fn told(&mut self, late: Duration) {
-        self.told_any = true;
-        self.told = self.told.max(late);
-    }
-
-    fn with(self, other: &Self) -> Self {
-        Self {
-            faults: self.faults + other.faults,
-            reacquired: self.reacquired.max(other.reacquired),
-            told: self.told.max(other.told),
-            told_any: self.told_any || other.told_any,
-        }
-    }
-
-    fn report(&self, what: &str, double_holds: usize) {
-        let told =
-            if self.told_any { format!("{:?} after the deadline", self.told) } else { "none lost".into() };
-        report(&format!(
-            "redis: {what}: {} faults, {double_holds} double holds, worst re-acquire {:?}, worst notice of loss: {told}",
-            self.faults, self.reacquired
-        ));
-    }
-}
+use crate::scene::{LONG, SIDES, Scene, acquire, ms, release, running_since};
 
 /// Does it for both kinds of callers at once, each on a scene of its own, and reports what came of it.
 fn for_both_sides(what: &str, ttl: Duration, case: impl Fn(&Scene, Side) -> Figures + Sync) {
@@ -67,7 +27,7 @@ fn for_both_sides(what: &str, ttl: Duration, case: impl Fn(&Scene, Side) -> Figu
     });
     let histories = scenes.map(|(_, scene)| scene.journal.history());
     let figures = parts.iter().fold(Figures::default(), Figures::with);
-    figures.report(what, histories.iter().map(History::double_holds).sum());
+    figures.report("redis", what, histories.iter().map(History::double_holds).sum());
     histories.iter().for_each(History::assert_right);
 }
 
@@ -119,17 +79,4 @@ fn hold(scene: &Scene, guard: &Guard, release: impl FnOnce(&Guard) -> lock::Resu
 fn assert_is_about_the_store(error: &Error) {
     assert!(matches!(error, Error::Backend { .. } | Error::Timeout { .. }), "{error:?}");
     assert!(error.is_retryable() || error.is_locked(), "{error:?}");
-}
-
-/// Waits for a loss that has to be told by the guard's deadline, which a renewal may still move. Returns how late it was.
-fn told_of_loss(guard: &Guard, ttl: Duration) -> Duration {
-    let begin = Instant::now();
-    while guard.is_held() && begin.elapsed() < ttl * 4 {
-        let left = guard.remaining();
-        if let Some(told) = lost_within(guard, left) {
-            return told.saturating_sub(left);
-        }
-    }
-    assert!(!guard.is_held(), "not lost");
-    lost_within(guard, ms(1000)).expect("told of the loss")
 }

@@ -110,11 +110,15 @@ fn a_guard_goes_on_through_a_restart_that_keeps_the_data_and_is_shorter_than_its
     let parts = SIDES.map(|side| {
         let scene = Scene::on(RedisServer::with(&PERSISTENT), Duration::from_secs(3));
         let figures = restarted(&scene, side, ms(300));
-        assert!(!figures.told_any, "lost by a short restart");
+        assert_eq!(figures.told, None, "lost by a short restart");
         scene.journal.history().assert_right();
         figures
     });
-    parts.iter().fold(Figures::default(), Figures::with).report("servers killed and back with their data", 0);
+    parts.iter().fold(Figures::default(), Figures::with).report(
+        "redis",
+        "servers killed and back with their data",
+        0,
+    );
 }
 
 #[test]
@@ -132,7 +136,11 @@ fn a_guard_whose_server_is_away_for_longer_than_its_ttl_is_told_by_its_deadline(
         figures.reacquired(free_again(&scene, "k", ttl + FREED));
         figures
     });
-    parts.iter().fold(Figures::default(), Figures::with).report("servers killed and away for long", 0);
+    parts.iter().fold(Figures::default(), Figures::with).report(
+        "redis",
+        "servers killed and away for long",
+        0,
+    );
 }
 
 /// Nothing can keep a lock that its server forgot; who holds it is told at the next renewal, and who waits goes on.
@@ -142,11 +150,12 @@ fn a_server_that_forgot_everything_is_a_loss_told_by_the_next_renewal() {
     let parts = SIDES.map(|side| {
         let scene = Scene::new(ttl);
         let figures = restarted(&scene, side, ms(50));
-        assert!(figures.told_any, "kept though the server forgot it");
+        assert!(figures.told.is_some(), "kept though the server forgot it");
         (figures, scene.journal.history().double_holds())
     });
     let double = parts.iter().map(|(_, double)| double).sum();
     parts.iter().fold(Figures::default(), |all, (part, _)| all.with(part)).report(
+        "redis",
         "servers killed and back without their data (the holds until they are told are not promised)",
         double,
     );

@@ -158,6 +158,7 @@ impl Storm {
         let history = self.scene.journal.history();
         let holds = history.holds.len();
         figures.report(
+            "redis",
             &format!("{name} {strikes:?}, {holds} holds, {failed} calls failed"),
             history.double_holds(),
         );

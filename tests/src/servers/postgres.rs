@@ -126,7 +126,7 @@ impl PostgresServer {
     /// If it cannot be killed.
     pub fn kill9(&self) {
         let mut child = self.child.lock().unwrap();
-        let parts = Self::parts(&child);
+        let parts = parts(&child);
         child.kill().unwrap();
         child.wait().unwrap();
         for part in parts {
@@ -147,17 +147,10 @@ impl PostgresServer {
 
     fn signal(&self, signal: Signal) {
         let child = self.child.lock().unwrap();
-        for part in Self::parts(&child).into_iter().chain([Pid::from_child(&child)]) {
+        for part in parts(&child).into_iter().chain([Pid::from_child(&child)]) {
             // A part may have ended meanwhile.
             let _ = kill_process(part, signal);
         }
-    }
-
-    /// The processes that it has started.
-    fn parts(child: &Child) -> Vec<Pid> {
-        let id = child.id();
-        let list = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
-        list.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
     }
 
     /// Starts it again after [`kill9`](Self::kill9), on its port and with what it has written.
@@ -185,6 +178,13 @@ impl Drop for PostgresServer {
         let _ = child.kill();
         let _ = child.wait();
     }
+}
+
+/// The processes that a server has started.
+fn parts(child: &Child) -> Vec<Pid> {
+    let id = child.id();
+    let list = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    list.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
 }
 
 /// Where Debian keeps the programs of the newest version.

@@ -289,7 +289,7 @@ impl Name {
     fn of(key: &Key) -> Self {
         let hash = hmac_sha256::Hash::hash(key.as_str().as_bytes());
         let (half, _) = hash.split_first_chunk().map_or(([0; 8], &[][..]), |(half, rest)| (*half, rest));
-        Self { id: format!("advisory:{}", sql::hexadecimal(&hash)), lock: i64::from_be_bytes(half) }
+        Self { id: format!("advisory:{}", sql::digits(&hash)), lock: i64::from_be_bytes(half) }
     }
 
     fn values(&self) -> Values<'_> {

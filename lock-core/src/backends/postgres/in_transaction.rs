@@ -89,7 +89,8 @@ async fn take(
     let server = postgres.database();
     let failed = |error| fault::of(&Failed::Asking(error), &server.wire.address);
     let names = Names::of(request);
-    let values = server.told(&postgres.values(&names, request));
+    let channel = server.wire.channel();
+    let values = Values { channel: &channel, ..postgres.values(&names, request) };
     let (token, known) = run(server, &values, connection).await.map_err(failed)?;
     if !known {
         return Err(Fault::failed(format!(

@@ -129,7 +129,8 @@ async fn connect(wire: &Wire) -> Result<PgListener, sqlx::Error> {
         // What is lost is told by us, and a connection that is lost is made anew by us.
         listener.eager_reconnect(false);
         listener.ignore_pool_close_event(true);
-        listener.listen(&wire.channel).await?;
+        let channel = wire.look_at(&mut listener).await?.channel;
+        listener.listen(&channel).await?;
         Ok(listener)
     };
     tokio::time::timeout(ALIVE_WITHIN, connecting).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))

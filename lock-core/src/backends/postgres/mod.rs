@@ -6,9 +6,15 @@
 //! | it promises | it does not |
 //! |---|---|
 //! | exclusion between all hosts that use the table, over restarts and over a fail-over to a synchronous standby | a lease granted in the last moments before a fail-over to an asynchronous standby: the guard is told at its next renewal |
-//! | fencing tokens grow: max(last + 1, server time in µs) | against a clock that goes back together with lost rows |
+//! | fencing tokens grow: max(last + 1, server time in µs) | against a clock that goes back together with lost rows, or by more than a day |
+//! | a lease lasts its ttl by the server's clock, whatever the clocks of the clients say | the same if the server's clock is set forward: the lease is over earlier |
+//! | what was granted is still held after a crash, also where `synchronous_commit` is off: our sessions turn it on | the same where `fsync` is off |
 //! | waiters are woken by the release, across processes, first come first served | the same behind a pooler in transaction mode: they look again every `retry` |
-//! | it works behind pgbouncer in any mode, and notices that by itself | |
+//! | it works behind pgbouncer in any mode, and notices that by itself | a place in a pooler in session mode is taken by each of a client's connections |
+//! | a row that somebody's transaction keeps is held: nobody waits for it for longer than 100 ms | renewals while it lasts: one that lasts longer than a lease is a loss |
+//!
+//! A client has at most four connections, and one that listens, from when somebody waits. What is set for a role or a
+//! database (`lock_timeout`, `statement_timeout`, `default_transaction_isolation`) does not matter to it.
 //!
 //! # Settings
 //! Beside those of every locker, in the URL's query: `table=lock_leases`, with a schema before a dot or without; `host=`

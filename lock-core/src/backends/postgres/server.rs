@@ -1,7 +1,7 @@
 //! The connections to one database, and what is asked on them.
 
 use std::{
-    fmt, io, ptr,
+    fmt, io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -18,11 +18,12 @@ use super::{address::to_options, fault, listen::Listener};
 use crate::{
     backend::{Capabilities, Fault, Request, Watch},
     backends::sql::{
-        Address, Database, Failed, Pool, Row, Statement, Statements, Style, Taken, Values, hexadecimal,
+        Address, Database, Failed, Pool, Row, Statement, Statements, Style, Taken, Values, digits,
     },
     error::Result,
     lease::Owner,
     race::{Either, race},
+    sync::{self, Mutex},
 };
 
 /// How many connections a client has at most, beside the one that listens.
@@ -30,9 +31,6 @@ const CONNECTIONS: usize = 4;
 
 /// How long a statement waits for a row that a transaction keeps.
 const LOCKED: Duration = Duration::from_millis(50);
-
-/// Shows whether a session is one's own, and whether what is committed there may be forgotten.
-pub(super) const PROOF: &str = "SELECT coalesce(current_setting('lock.session', true), ''), current_setting('synchronous_commit') = 'off'";
 
 /// How long a connection may take to be made.
 const CONNECTS: Duration = Duration::from_secs(3);
@@ -58,11 +56,13 @@ pub(super) struct Wire {
     options: PgConnectOptions,
     /// What a session of our own can show.
     proof: String,
-    /// Where those who wait are told, the same for all who use the table.
-    pub(super) channel: String,
+    /// How a connection is asked what it is.
+    asked: String,
     pool: Pool<Session>,
     /// Somebody stands in between who may give every transaction another session.
     pooled: AtomicBool,
+    /// Where those who wait are told, as the last connection has shown.
+    channel: Mutex<Arc<str>>,
 }
 
 struct Session {
@@ -71,6 +71,15 @@ struct Session {
     own: bool,
     /// The server answers before what it has done is on its disk, unless it is told otherwise.
     hasty: bool,
+    /// Where those who wait are told.
+    channel: Arc<str>,
+}
+
+/// What a connection says that it is.
+pub(super) struct Shown {
+    pub(super) own: bool,
+    hasty: bool,
+    pub(super) channel: Arc<str>,
 }
 
 impl Server {
@@ -120,9 +129,9 @@ impl Server {
         fault::of(failed, &self.wire.address)
     }
 
-    /// The values as this database needs them.
-    pub(super) fn told<'a>(&'a self, values: &Values<'a>) -> Values<'a> {
-        Values { channel: &self.wire.channel, ..values.clone() }
+    fn read(&self, rows: &[PgRow]) -> Result<Vec<Row>, Fault> {
+        let read: Result<Vec<Row>, sqlx::Error> = rows.iter().map(Row::read).collect();
+        read.map_err(|error| self.fault(&Failed::Asking(error)))
     }
 }
 
@@ -151,22 +160,21 @@ impl Database for Server {
     }
 
     async fn rows(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<Row>, Fault> {
-        let rows = match self.run(statement, values).await {
+        let rows = self.run(statement, values).await.map_err(|failed| self.fault(&failed))?;
+        self.read(&rows)
+    }
+
+    async fn stand_in_line(&self, values: &Values<'_>) -> Result<Vec<Row>, Fault> {
+        match self.run(&self.statements.stand_in_line, values).await {
+            Ok(rows) => self.read(&rows),
             // A transaction keeps the row, so that nobody can have it, and whose it is cannot be said.
-            Err(Failed::Asking(error))
-                if fault::is_locked(&error)
-                    && ptr::eq(statement, &raw const self.statements.stand_in_line) =>
-            {
-                return Ok(vec![Row::kept_for(LOCKED)]);
-            }
-            rows => rows.map_err(|failed| self.fault(&failed))?,
-        };
-        let read: Result<Vec<Row>, sqlx::Error> = rows.iter().map(Row::read).collect();
-        read.map_err(|error| self.fault(&Failed::Asking(error)))
+            Err(Failed::Asking(error)) if fault::is_locked(&error) => Ok(vec![Row::kept_for(LOCKED)]),
+            Err(failed) => Err(self.fault(&failed)),
+        }
     }
 
     async fn change(&self, statement: &Statement, values: &Values<'_>) -> Result<bool, Fault> {
-        let rows = self.run(statement, &self.told(values)).await.map_err(|failed| self.fault(&failed))?;
+        let rows = self.run(statement, values).await.map_err(|failed| self.fault(&failed))?;
         Ok(!rows.is_empty())
     }
 
@@ -186,15 +194,20 @@ impl Database for Server {
 impl Wire {
     fn new(address: Address) -> Result<Self> {
         let proof = Owner::random()?.to_string();
-        let hash = hmac_sha256::Hash::hash(address.table.name.as_bytes());
-        let channel = format!("lock_{}", hexadecimal(&hash[..8]));
+        let asked = format!(
+            "SELECT coalesce(current_setting('lock.session', true), ''), \
+             current_setting('synchronous_commit') = 'off', coalesce((SELECT nspname FROM pg_catalog.pg_class AS c \
+             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = to_regclass('{}')), \
+             current_schema(), '')",
+            address.table.quoted
+        );
         let options = to_options(&address)
             // Poolers refuse what they do not know, and no fraction is ever asked for.
             .extra_float_digits(None)
             .application_name("lock")
             .disable_statement_logging();
         let (pool, pooled) = (Pool::new(CONNECTIONS), AtomicBool::new(false));
-        Ok(Self { address, options, proof, channel, pool, pooled })
+        Ok(Self { address, options, proof, asked, pool, pooled, channel: Mutex::new("".into()) })
     }
 
     /// How to make a connection that can be told from one of somebody in between.
@@ -205,11 +218,6 @@ impl Wire {
             ("statement_timeout", &TAKES.as_millis().to_string()),
             ("default_transaction_isolation", "read committed"),
         ])
-    }
-
-    /// What [`PROOF`] shows on a session that was made with [`own_options`](Self::own_options).
-    pub(super) fn is_ours(&self, shown: &PgRow) -> bool {
-        shown.try_get::<String, _>(0).is_ok_and(|shown| shown == self.proof)
     }
 
     /// Whether there is a session of our own to listen on, as far as is known.
@@ -235,8 +243,7 @@ impl Wire {
             Some(connection) => connection,
             None => PgConnection::connect_with(&self.options).await?,
         };
-        let shown = connection.fetch_one(PROOF).await?;
-        let (own, hasty) = (self.is_ours(&shown), shown.try_get(1)?);
+        let Shown { own, hasty, channel } = self.look_at(&mut connection).await?;
         if own && hasty {
             // A lease that was granted is not to be forgotten when the server crashes.
             connection.execute("SET synchronous_commit = on").await?;
@@ -250,10 +257,27 @@ impl Wire {
         if own {
             self.pooled.store(false, Ordering::Relaxed);
         }
-        Ok(Session { connection, own, hasty })
+        Ok(Session { connection, own, hasty, channel })
     }
 
-    pub(super) async fn run(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<PgRow>, Failed> {
+    pub(super) async fn look_at<'c>(
+        &self,
+        connection: impl Executor<'c, Database = Postgres>,
+    ) -> Result<Shown, sqlx::Error> {
+        let asked = AssertSqlSafe(self.asked.clone());
+        let shown = sqlx::raw_sql(asked).fetch_one(connection).await?;
+        let schema: String = shown.try_get(2)?;
+        let channel: Arc<str> = self.address.table.channel(&schema).into();
+        *sync::lock(&self.channel) = Arc::clone(&channel);
+        Ok(Shown { own: shown.try_get::<String, _>(0)? == self.proof, hasty: shown.try_get(1)?, channel })
+    }
+
+    /// Where those who wait are told, if there ever was a connection.
+    pub(super) fn channel(&self) -> Arc<str> {
+        Arc::clone(&sync::lock(&self.channel))
+    }
+
+    async fn run(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<PgRow>, Failed> {
         let mut lent = self.pool.get(|| self.connect_in_time()).await.map_err(Failed::Connecting)?;
         let answered = tokio::time::timeout(TAKES + ARRIVES, lent.connection.run(statement, values));
         let done = match race(answered, self.pool.in_vain()).await {
@@ -270,13 +294,14 @@ impl Wire {
 
 impl Session {
     async fn run(&mut self, statement: &Statement, values: &Values<'_>) -> Result<Vec<PgRow>, sqlx::Error> {
+        let values = Values { channel: &self.channel, ..values.clone() };
         if self.own {
-            return fetch(statement, values, &mut self.connection).await;
+            return fetch(statement, &values, &mut self.connection).await;
         }
         // What was prepared may be on another session by the next transaction, and somebody else's here. So the values
         // stand in the statement, in letters that mean nothing to SQL, and all of it is one transaction.
-        let filled = statement.filled(values, |text| {
-            format!("convert_from(decode('{}', 'hex'), 'UTF8')", hexadecimal(text.as_bytes()))
+        let filled = statement.filled(&values, |text| {
+            format!("convert_from(decode('{}', 'hex'), 'UTF8')", digits(text.as_bytes()))
         });
         let filled = format!(
             "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {}; \

@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     fault::{self, ends_connection},
-    server::{self, Wire},
+    server::{self, Shown, Wire},
     waiting::Waiting,
 };
 use crate::{
@@ -119,11 +119,11 @@ impl Session {
         // A session that is lost must not be followed by another one as if nothing had happened.
         connection.eager_reconnect(false);
         connection.ignore_pool_close_event(true);
-        let shown = connection.fetch_one(server::PROOF).await.map_err(failed)?;
-        if !wire.is_ours(&shown) {
+        let Shown { own, channel, .. } = wire.look_at(&mut connection).await.map_err(failed)?;
+        if !own {
             return Err(pooled(wire));
         }
-        connection.listen(&wire.channel).await.map_err(failed)?;
+        connection.listen(&channel).await.map_err(failed)?;
         let (jobs, received) = mpsc::unbounded_channel();
         let state = Arc::new(State::default());
         *sync::lock(&state.held) = Some(HashMap::new());
@@ -133,6 +133,7 @@ impl Session {
             waiting: Arc::clone(waiting),
             state: Arc::clone(&state),
             connection,
+            channel,
         };
         drop(tokio::spawn(worker.run(received)));
         waiting.wake_all();
@@ -183,6 +184,8 @@ struct Worker {
     waiting: Arc<Waiting>,
     state: Arc<State>,
     connection: PgListener,
+    /// Where those who wait are told.
+    channel: Arc<str>,
 }
 
 impl Worker {
@@ -244,7 +247,7 @@ impl Worker {
             // The server would grant a session its own lock once more.
             return Ok(Some(held.tokens).filter(|_| held.owner == wanted.owner));
         }
-        let channel = self.wire.channel.clone();
+        let channel = Arc::clone(&self.channel);
         let values = Values {
             lock: wanted.lock,
             key: &wanted.key,
@@ -287,7 +290,7 @@ impl Worker {
         let Some(held) = sync::lock(&self.state.held).as_mut().and_then(|all| all.remove(id)) else {
             return Ok(Vec::new());
         };
-        let (script, channel) = (Arc::clone(&self.script), self.wire.channel.clone());
+        let (script, channel) = (Arc::clone(&self.script), Arc::clone(&self.channel));
         let values = Values { lock: held.lock, channel: &channel, ..Values::of(id) };
         self.query(&values, Some(&script.free)).await?;
         Ok(held.tell)

@@ -45,6 +45,7 @@ pub(in crate::backends) use self::{
 };
 use crate::{
     backend::{Answer, Attempt, Backend, Capabilities, Fault, Request, Watch},
+    background,
     key::Key,
     lease::{Holder, Lease, Owner, Ttl},
     sync::{self, Mutex},
@@ -333,7 +334,7 @@ impl<D: Database> Inner<D> {
         *pruned = Some(Instant::now());
         drop(pruned);
         let inner = Arc::clone(self);
-        drop(tokio::spawn(async move {
+        let pruning = background::spawn(async move {
             let values = Values { kept: row::as_micros(KEPT), ..Values::of("") };
             for _ in 0..PRUNINGS {
                 match inner.database.prune(&values).await {
@@ -346,7 +347,10 @@ impl<D: Database> Inner<D> {
                     }
                 }
             }
-        }));
+        });
+        if let Err(error) = pruning {
+            tracing::debug!(%error, "could not remove rows that nobody uses");
+        }
     }
 
     fn values<'a>(&'a self, names: &'a Names, request: &'a Request) -> Values<'a> {
@@ -454,12 +458,14 @@ impl Names {
 
 /// What a row is found by: keys are too long for an index, and not every database tells `a` from `a ` or from `A`.
 fn id(key: &Key) -> String {
-    hexadecimal(&hmac_sha256::Hash::hash(key.as_str().as_bytes()))
+    digits(&hmac_sha256::Hash::hash(key.as_str().as_bytes()))
 }
 
-pub(in crate::backends) fn hexadecimal(bytes: &[u8]) -> String {
+/// Bytes as hexadecimal digits.
+pub(in crate::backends) fn digits(bytes: &[u8]) -> String {
     use fmt::Write;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut digits, byte| {
+        // Writing to a string cannot fail.
         let _ = write!(digits, "{byte:02x}");
         digits
     })

@@ -8,10 +8,11 @@
 use std::{
     future::Future,
     mem,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::sync::{self, Mutex};
 
@@ -23,8 +24,7 @@ const LONG: Duration = Duration::from_millis(500);
 
 /// Connections for whoever comes.
 pub(in crate::backends) struct Pool<C> {
-    /// First come, first served.
-    permits: Semaphore,
+    size: usize,
     idle: Mutex<Idle<C>>,
     /// Fires when somebody has waited for an answer in vain.
     in_vain: Notify,
@@ -35,7 +35,7 @@ pub(in crate::backends) struct Pool<C> {
 pub(in crate::backends) struct Lent<'a, C: Send> {
     pub(in crate::backends) connection: C,
     loan: Loan<'a, C>,
-    _permit: Option<SemaphorePermit<'a>>,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 struct Loan<'a, C: Send> {
@@ -69,6 +69,8 @@ impl<C: Send> Drop for Loan<'_, C> {
 
 struct Idle<C> {
     process: u32,
+    /// First come, first served.
+    permits: Arc<Semaphore>,
     /// How often all of them were dropped.
     time: u64,
     connections: Vec<(C, Instant)>,
@@ -77,8 +79,13 @@ struct Idle<C> {
 impl<C: Send> Pool<C> {
     /// At most `size` connections; none is made yet.
     pub(in crate::backends) fn new(size: usize) -> Self {
-        let idle = Idle { process: std::process::id(), time: 0, connections: Vec::new() };
-        Self { permits: Semaphore::new(size), idle: Mutex::new(idle), in_vain: Notify::new() }
+        let idle = Mutex::new(Idle {
+            process: std::process::id(),
+            permits: Arc::new(Semaphore::new(size)),
+            time: 0,
+            connections: Vec::new(),
+        });
+        Self { size, idle, in_vain: Notify::new() }
     }
 
     /// A connection, made by `connect` if none is idle.
@@ -89,8 +96,9 @@ impl<C: Send> Pool<C> {
     where
         F: Future<Output = Result<C, E>>,
     {
+        let permits = self.permits();
         // It is never closed.
-        let permit = self.permits.acquire().await.ok();
+        let permit = permits.acquire_owned().await.ok();
         let (idle, time) = self.take();
         let connection = match idle {
             Some(connection) => connection,
@@ -110,13 +118,21 @@ impl<C: Send> Pool<C> {
         }
     }
 
-    fn take(&self) -> (Option<C>, u64) {
+    fn permits(&self) -> Arc<Semaphore> {
         let mut idle = sync::lock(&self.idle);
         if idle.process != std::process::id() {
-            // A forked child: they are its parent's, and closing them is not for the child to do.
+            // A forked child: all of them are its parent's, and closing them is not for the child to do. Those in use at
+            // that moment are never given back here.
             mem::forget(mem::take(&mut idle.connections));
+            idle.permits = Arc::new(Semaphore::new(self.size));
+            idle.time += 1;
             idle.process = std::process::id();
         }
+        Arc::clone(&idle.permits)
+    }
+
+    fn take(&self) -> (Option<C>, u64) {
+        let mut idle = sync::lock(&self.idle);
         let newest = idle.connections.pop();
         let (fresh, time) = (newest.filter(|(_, since)| since.elapsed() < IDLE), idle.time);
         if fresh.is_none() {

@@ -35,9 +35,29 @@ impl Table {
     }
 }
 
+#[cfg(feature = "postgres")]
+impl Table {
+    /// A name for what is said of the table, the same for all who use it: also for those who leave its schema out, which
+    /// is then the one in which it was found.
+    pub(in crate::backends) fn channel(&self, found_in: &str) -> String {
+        let (schema, name) = self.name.split_once('.').unwrap_or((found_in, &self.name));
+        let full = format!("{schema}.{name}");
+        format!("lock_{}", super::digits(&hmac_sha256::Hash::hash(full.as_bytes())[..8]))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn a_table_is_spoken_of_by_one_name_whether_its_schema_is_said_or_not() {
+        let channel = |name, found_in| Table::parse(name, '"').unwrap().channel(found_in);
+        assert_eq!(channel("locks", "app"), channel("app.locks", "public"));
+        assert_ne!(channel("locks", "app"), channel("locks", "public"));
+        assert_eq!(channel("locks", "app").len(), 21);
+    }
 
     #[test]
     fn a_name_is_quoted_and_what_is_none_is_refused() {
