@@ -77,12 +77,10 @@ impl<'a> Mine<'a> {
         };
         let added = added.outcome == Outcome::Done && added.number() == Some(self.number);
         let found = self.found(&lock)?;
-        if matches!(found, Found::Ours { .. }) {
-            lent.check_clock(&clock).await?;
-        }
+        let lasts = matches!(found, Found::Ours { .. }) && lent.behind(&clock).await? == 0 && added;
         match found {
-            Found::Ours { .. } if added => {}
-            // Its answer was lost.
+            Found::Ours { .. } if lasts => {}
+            // Its answer was lost, or it may end too soon.
             Found::Ours { .. } if self.keep(lent, ttl).await? => {}
             Found::Others { left } => {
                 let holder = holder(self.key, &record, &counted, &lock).map(Box::new);
@@ -163,15 +161,20 @@ impl<'a> Mine<'a> {
 
     /// Lets it live at least so many seconds from now on. `false`: it is not ours.
     pub(super) async fn keep(&self, lent: &mut Lent, seconds: u64) -> Result<bool, Fault> {
-        let life = life::sent(lent, seconds).await?;
+        let mut wanted = seconds;
         for _ in 0..LOOKS {
+            let life = life::sent(lent, wanted).await?;
             let [clock, lock] =
                 lent.exchange([Command::look(names::CLOCK), Command::look(&self.names.lock)]).await?;
             let Found::Ours { cas, left } = self.found(&lock)? else { return Ok(false) };
-            lent.check_clock(&clock).await?;
+            let behind = lent.behind(&clock).await?;
             // Another renewal has come first, for longer.
-            if left.is_none_or(|left| left >= seconds) {
+            if left.is_none_or(|left| left >= seconds + behind) {
                 return Ok(true);
+            }
+            if wanted < seconds + behind {
+                wanted = seconds + behind;
+                continue;
             }
             let [clock, kept, _] = lent
                 .exchange([
@@ -180,10 +183,11 @@ impl<'a> Mine<'a> {
                     Command::touch(&self.names.holder, life),
                 ])
                 .await?;
-            lent.check_clock(&clock).await?;
-            if kept.outcome == Outcome::Done {
+            let behind = lent.behind(&clock).await?;
+            if kept.outcome == Outcome::Done && wanted >= seconds + behind {
                 return Ok(true);
             }
+            wanted = wanted.max(seconds + behind);
         }
         Err(changing())
     }
