@@ -417,6 +417,26 @@ mod tests {
     }
 
     #[test]
+    fn a_memcached_is_one_server_and_needs_its_feature() {
+        for url in ["memcache://host", "memcached://[::1]:7000/?prefix=app:&ttl=5s"] {
+            let parsed = Url::parse(url);
+            if cfg!(feature = "memcached") {
+                assert!(parsed.is_ok(), "{parsed:?}");
+            } else {
+                let error = parsed.unwrap_err().to_string();
+                assert!(error.contains("feature \"memcached\" of the crate lock"), "{error}");
+            }
+        }
+        if cfg!(feature = "memcached") {
+            let error = |url| Url::parse(url).unwrap_err().to_string();
+            assert!(error("memcache://h1:1,h2:2").contains("several servers"));
+            assert!(error("memcache://user:secret@host").contains("without authentication"));
+            assert!(!error("memcache://user:secret@host").contains("secret"));
+            assert!(error("memcache://host?db=1").contains("unknown setting"));
+        }
+    }
+
+    #[test]
     fn what_is_shown_of_a_url() {
         for (text, shown) in [
             ("memory://jobs?ttl=1s", "memory://jobs"),

@@ -130,3 +130,23 @@ fn a_server_that_does_not_know_the_commands_is_named_so() {
         "{error}"
     );
 }
+
+#[test]
+fn a_token_is_never_below_the_clock_nor_below_the_last() {
+    let scene = Scene::new(LONG);
+    let token = || {
+        let guard = scene.far().lock("k").acquire().unwrap();
+        guard.fencing_token()
+    };
+    let first = token();
+    // Set back, as by a request that was under way for a long time.
+    assert_eq!(scene.server.ask("ms lock:k#token 2 T0\r\n17"), "HD");
+    let second = token();
+    assert!(second > first, "{second} after {first}");
+    // Ahead of every clock.
+    let ahead = second + 3_600_000_000;
+    assert_eq!(scene.server.ask(&format!("ms lock:k#token {} T0\r\n{ahead}", ahead.to_string().len())), "HD");
+    assert_eq!(token(), ahead + 1);
+    assert_eq!(scene.server.ask("md lock:k#token"), "HD");
+    assert!(token() > second);
+}

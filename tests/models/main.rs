@@ -5,3 +5,4 @@
 #![allow(clippy::panic, reason = "a test that fails panics")]
 
 mod lease_on_a_server;
+mod memcached;

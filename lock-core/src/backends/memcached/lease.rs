@@ -77,12 +77,10 @@ impl<'a> Mine<'a> {
         };
         let added = added.outcome == Outcome::Done && added.number() == Some(self.number);
         let found = self.found(&lock)?;
-        if matches!(found, Found::Ours { .. }) {
-            lent.check_clock(&clock).await?;
-        }
+        let lasts = matches!(found, Found::Ours { .. }) && lent.behind(&clock).await? == 0 && added;
         match found {
-            Found::Ours { .. } if added => {}
-            // Its answer was lost.
+            Found::Ours { .. } if lasts => {}
+            // Its answer was lost, or it may end too soon.
             Found::Ours { .. } if self.keep(lent, ttl).await? => {}
             Found::Others { left } => {
                 let holder = holder(self.key, &record, &counted, &lock).map(Box::new);
@@ -94,24 +92,46 @@ impl<'a> Mine<'a> {
             }
         }
         let reserve = u64::from(request.reserve.max(1));
-        let last = self.count(lent, reserve, ttl, life, host).await?;
+        let kept = life::sent(lent, ttl + KEPT).await?;
+        let last = self.count(lent, reserve, counted.number(), life, kept, host).await?;
         let mut lease = Lease::new(self.key.clone(), self.owner.clone(), last - (reserve - 1), request.ttl);
         lease.reserved = request.reserve.max(1);
         Ok(Attempt::Granted(lease))
     }
 
-    /// The last of so many new tokens; also leaves a record.
-    async fn count(&self, lent: &mut Lent, by: u64, ttl: u64, life: u64, host: &str) -> Result<u64, Fault> {
-        let kept = life::sent(lent, ttl + KEPT).await?;
+    /// The last of so many new tokens, none of them below the clock; also leaves a record. `known`: what the last one was.
+    ///
+    /// The number on the server may be lost, and be made anew by a request that was under way for long, with the time at
+    /// which it was sent: so the clock counts also where there is a number.
+    async fn count(
+        &self,
+        lent: &mut Lent,
+        by: u64,
+        mut known: Option<u64>,
+        life: u64,
+        kept: u64,
+        host: &str,
+    ) -> Result<u64, Fault> {
         let record = Record::new(self.owner, host).to_string();
-        let [counted, _] = lent
-            .exchange([
-                Command::count(&self.names.token, by, clock::unix_micros() + by.saturating_sub(1), kept),
-                Command::write(&self.names.holder, record, life),
-            ])
-            .await?;
-        let last = counted.number().filter(|last| *last >= by.max(1));
-        last.ok_or_else(|| Fault::failed("the last fencing token is no number").maybe_executed())
+        let at_least = clock::unix_micros() + by.saturating_sub(1);
+        for _ in 0..LOOKS {
+            // None at all: the one that is there is the one to be told.
+            let more = if by == 0 { 0 } else { by.max(at_least.saturating_sub(known.unwrap_or(at_least))) };
+            let [counted, _] = lent
+                .exchange([
+                    Command::count(&self.names.token, more, at_least, kept),
+                    Command::write(&self.names.holder, record.clone(), life),
+                ])
+                .await?;
+            known = counted.number();
+            match known {
+                Some(last) if by == 0 || last >= at_least => return Ok(last),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        Err(Fault::failed("the last fencing token is no number, or is set back again and again")
+            .maybe_executed())
     }
 
     pub(super) async fn adopt(
@@ -126,7 +146,8 @@ impl<'a> Mine<'a> {
             Found::Ours { .. } if self.keep(lent, seconds).await? => {
                 let life = life::sent(lent, seconds).await?;
                 // The last of his block, which is his if he has only one.
-                let last = self.count(lent, 0, seconds, life, host).await?;
+                let kept = life::sent(lent, seconds + KEPT).await?;
+                let last = self.count(lent, 0, None, life, kept, host).await?;
                 let lease = Lease::new(self.key.clone(), self.owner.clone(), last, ttl);
                 Ok(Some(Attempt::Granted(lease)))
             }
@@ -140,15 +161,20 @@ impl<'a> Mine<'a> {
 
     /// Lets it live at least so many seconds from now on. `false`: it is not ours.
     pub(super) async fn keep(&self, lent: &mut Lent, seconds: u64) -> Result<bool, Fault> {
-        let life = life::sent(lent, seconds).await?;
+        let mut wanted = seconds;
         for _ in 0..LOOKS {
+            let life = life::sent(lent, wanted).await?;
             let [clock, lock] =
                 lent.exchange([Command::look(names::CLOCK), Command::look(&self.names.lock)]).await?;
             let Found::Ours { cas, left } = self.found(&lock)? else { return Ok(false) };
-            lent.check_clock(&clock).await?;
+            let behind = lent.behind(&clock).await?;
             // Another renewal has come first, for longer.
-            if left.is_none_or(|left| left >= seconds) {
+            if left.is_none_or(|left| left >= seconds + behind) {
                 return Ok(true);
+            }
+            if wanted < seconds + behind {
+                wanted = seconds + behind;
+                continue;
             }
             let [clock, kept, _] = lent
                 .exchange([
@@ -157,10 +183,11 @@ impl<'a> Mine<'a> {
                     Command::touch(&self.names.holder, life),
                 ])
                 .await?;
-            lent.check_clock(&clock).await?;
-            if kept.outcome == Outcome::Done {
+            let behind = lent.behind(&clock).await?;
+            if kept.outcome == Outcome::Done && wanted >= seconds + behind {
                 return Ok(true);
             }
+            wanted = wanted.max(seconds + behind);
         }
         Err(changing())
     }

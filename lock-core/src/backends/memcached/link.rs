@@ -214,12 +214,15 @@ impl Lent {
         answer
     }
 
-    /// Whether the server's clock was right in the last exchange, by its answer to a look at it. If it was not, what was
-    /// to live for some time may be gone at once.
-    pub(super) async fn check_clock(&mut self, told: &Reply) -> Result<(), Fault> {
+    /// By how many seconds the server's clock was behind in the last exchange, by its answer to a look at it. What was to
+    /// live for some time may be gone by so much sooner.
+    ///
+    /// # Errors
+    /// If it stood still: nobody knows then.
+    pub(super) async fn behind(&mut self, told: &Reply) -> Result<u64, Fault> {
         match self.read_clock(told) {
-            None => self.make_clock().await,
-            Some(Reading::Right) => Ok(()),
+            None => self.make_clock().await.map(|()| 0),
+            Some(Reading::Behind(seconds)) => Ok(seconds),
             Some(Reading::StoodStill) => Err(Fault::failed(format!(
                 "{}: the server's clock stood still, so that nobody knows how long a lock lasts; it was stopped",
                 self.link.address

@@ -1,4 +1,30 @@
-//! `memcache://`, `memcached://`: one memcached, from 1.6 on.
+//! `memcache://`, `memcached://`: one memcached, from 1.6 on; 1.6.18 is what it is tested with.
+//!
+//! A cache may forget: a lock in memcached holds as long as the server keeps it, and not longer. Where that is not
+//! enough, and for what must not be done twice, let the written resource check the fencing token, or take a store that
+//! keeps what it has.
+//!
+//! | it promises | it does not |
+//! |---|---|
+//! | exclusion between all hosts that use the server | a lock that survives a restart, `flush_all` or eviction: a restart is told to the holder at once, the others at his next renewal; until then, somebody else may have it |
+//! | a lock that is renewed is in use, and evicted last; a server that evicts nothing (`-M`) and is full refuses new locks and keeps the old ones | that it is not evicted, where the memory is too small for what is in use |
+//! | fencing tokens grow over release, expiry, eviction and restart: max(last + 1, the clock of the holder's host in µs) | the same if the last token is lost, by a restart or after ten idle minutes, and the host that takes the next one has a clock that is behind the other's by more than passed meanwhile |
+//! | a server whose clock is behind, as it is busy or was stopped, grants and renews nothing that would be over too soon | the same for the first requests of a process, which knows the server's clock to a second only: what they are granted may end up to a second early where the server leaves one out |
+//! | a dead holder's lock is free a second after its ttl, for a ttl of whole seconds (2 s for others) | a ttl below 1 s or above a year |
+//! | what another client put on the key is "held", and left alone | |
+//! | | waking: waiters look again, soon at first, then every `retry`; within a process they are served first come, first served |
+//! | | a list of holders: [`Locker::held`](crate::Locker::held) is unsupported, as memcached cannot list its keys |
+//! | | several servers in one locker: keys would be spread over them by their hash, and a server that comes or goes would give a lock that is held on one to somebody else on another |
+//! | | TLS, user and password: the client has none |
+//!
+//! # What stands on the server
+//! `NAME` is the lock: a number, the first 64 bits of the SHA-256 of its owner. `NAME#token` is the last fencing token,
+//! kept ten minutes longer than the lease; `NAME#holder` says who it is, in words; `#lock-clock` tells the server's time.
+//! Names are the keys with their prefix; what memcached does not take, and `%`, `~` and `#`, is written as `%` and two
+//! hexadecimal digits, and what is too long ends in `~` and a hash.
+//!
+//! # Settings of the server
+//! Default settings do. `-C` (no CAS numbers) is refused. `-M` (evict nothing) is best for a server that keeps only locks.
 
 mod address;
 mod alive;
