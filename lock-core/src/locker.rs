@@ -76,7 +76,7 @@ pub(crate) enum Store {
 
 impl Locker {
     /// Opens the store behind a URL: `memory://`, `file:///directory`, with the feature `redis` also
-    /// `redis://host/0`, `rediss://host/0` and `redis+unix:///socket`.
+    /// `redis://host/0`, `rediss://host/0` and `redis+unix:///socket`, with `mysql` also `mysql://user:password@host/database`.
     ///
     /// The URL is checked now; the store is connected to at first use.
     ///

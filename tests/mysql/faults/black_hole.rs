@@ -11,8 +11,9 @@ use super::{again, assert_is_about_the_store, for_both_sides, free_again, hold, 
 use crate::scene::{FREED, LONG, LOOK, TELLING, WINDOW, acquire, ms, release, running_since, told_of_loss};
 
 const TTL: Duration = ms(600);
-/// How soon a process that was cut off has a lock again, once it can.
-const BACK: Duration = Duration::from_secs(2);
+/// How soon a process that was cut off has a lock again, once it can: a release that is on its way into the dark is waited
+/// for, for 5 s at most.
+const BACK: Duration = Duration::from_secs(6);
 
 #[test]
 fn a_black_hole_longer_than_the_ttl_is_a_loss_and_leaves_nothing() {
