@@ -8,7 +8,9 @@ use std::{
 use tests::figures::Figures;
 
 use super::{again, assert_is_about_the_store, for_both_sides, free_again, hold, warm_up};
-use crate::scene::{FREED, LONG, LOOK, TELLING, WINDOW, acquire, ms, release, running_since, told_of_loss};
+use crate::scene::{
+    FREED, LONG, LOOK, TELLING, WINDOW, acquire, eventually, ms, release, running_since, told_of_loss,
+};
 
 const TTL: Duration = ms(600);
 /// How soon a process that was cut off has a lock again, once it can: a release that is on its way into the dark is waited
@@ -79,13 +81,15 @@ fn what_arrives_after_its_sender_gave_up_leaves_nothing() {
     for_both_sides("requests delivered too late", TTL, |scene, side| {
         let (near, mut figures) = (scene.near(), Figures::default());
         let lock = near.lock("k");
-        warm_up(&lock, side);
         for _ in 0..3 {
+            warm_up(&lock, side);
             scene.proxy.hold();
             figures.faults += 1;
+            let token = scene.token("k");
             assert_is_about_the_store(&acquire(&lock.clone().wait(ms(100)), side).unwrap_err());
             thread::sleep(TTL);
             scene.proxy.pass();
+            assert!(eventually(LONG, || scene.token("k") > token), "it never arrived");
             // An acquire may arrive after the release that was to follow it, and then lasts its ttl.
             figures.reacquired(free_again(scene, "k", TTL + FREED));
         }
