@@ -85,7 +85,7 @@ impl Store {
 impl Locker {
     /// Opens the store behind a URL: `memory://`, `file:///directory`, with the feature `redis` also
     /// `redis://host/0`, `rediss://host/0` and `redis+unix:///socket`, with `memcached` `memcache://host`, with `postgres`
-    /// `postgres://host/database`, with `sqlite` `sqlite:///file.db`.
+    /// `postgres://host/database`, with `mysql` `mysql://host/database`, with `sqlite` `sqlite:///file.db`.
     ///
     /// The URL is checked now; the store is connected to at first use.
     ///

@@ -131,6 +131,11 @@ impl Scene {
         self.number("SELECT CAST(COUNT(*) AS CHAR) FROM information_schema.processlist WHERE user = 'app'")
     }
 
+    /// The fencing token of the last grant of a key.
+    pub(crate) fn token(&self, key: &str) -> u64 {
+        self.number(&format!("SELECT CAST(token AS CHAR) FROM lock_leases WHERE `key` = 'lock:{key}'"))
+    }
+
     /// The owner of a key that is held.
     pub(crate) fn owner(&self, key: &str) -> Option<String> {
         let asked = format!(

@@ -66,7 +66,7 @@ fn without_delete_everything_but_the_pruning_works() {
 fn a_missing_permission_is_named_with_what_it_takes() {
     let scene = Scene::new(LONG);
     for (user, permissions) in
-        [("reads", "SELECT"), ("writes", "SELECT, INSERT"), ("blind", "INSERT, UPDATE")]
+        [("reader", "SELECT"), ("writer", "SELECT, INSERT"), ("blind", "INSERT, UPDATE")]
     {
         let_in(&scene, user, permissions);
         let locker = scene.as_user(&format!("{user}:secret-word"));
@@ -79,9 +79,9 @@ fn a_missing_permission_is_named_with_what_it_takes() {
     }
     // Who sees the database but no table in it, and may not make one.
     scene.ask(
-        "DROP TABLE lock_leases; CREATE TABLE other (n INT); GRANT SELECT ON shop.other TO reads@127.0.0.1",
+        "DROP TABLE lock_leases; CREATE TABLE other (n INT); GRANT SELECT ON shop.other TO reader@127.0.0.1",
     );
-    let error = acquire(&scene.as_user("reads:secret-word").lock("k"), Side::Async).unwrap_err();
+    let error = acquire(&scene.as_user("reader:secret-word").lock("k"), Side::Async).unwrap_err();
     assert_is_permanent(&error, &["command denied", "CREATE to make it"]);
     scene.ask("CREATE USER maker@127.0.0.1; GRANT SELECT, INSERT, UPDATE ON shop.* TO maker@127.0.0.1");
     let error = acquire(&scene.as_user("maker").lock("k"), Side::Blocking).unwrap_err();
@@ -207,7 +207,7 @@ fn settings_of_the_server_change_nothing() {
         "sql_mode = 'SIMULTANEOUS_ASSIGNMENT'",
         "sql_mode = 'ORACLE,EMPTY_STRING_IS_NULL'",
         "sql_mode = 'TRADITIONAL,NO_UNSIGNED_SUBTRACTION'",
-        "time_zone = '+14:00'",
+        "time_zone = '+13:00'",
         "tx_isolation = 'SERIALIZABLE'",
         "tx_isolation = 'READ-UNCOMMITTED'",
         "autocommit = 0",

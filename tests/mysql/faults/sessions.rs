@@ -20,8 +20,14 @@ use crate::scene::{
 
 /// All connections of the library are ended by the server.
 pub(super) const END_ALL: &str = "KILL CONNECTION USER app@127.0.0.1";
+/// Takes the row of a key, and of no other, into a transaction.
+const WANT: &str = "SELECT 1 FROM lock_leases WHERE id = SHA2('lock:k', 256) FOR UPDATE";
+
 /// Somebody's transaction keeps the row of a key.
-const KEEP: &str = "BEGIN; SELECT 1 FROM lock_leases WHERE `key` = 'lock:k' FOR UPDATE";
+fn keep(session: &mut MySqlSession) {
+    session.ask("BEGIN").unwrap();
+    assert_eq!(session.ask(WANT).unwrap(), ["1"]);
+}
 
 /// Releases, however often the connection is found dead.
 fn release_at_last(guard: &lock::Guard, side: Side) {
@@ -174,7 +180,7 @@ fn a_row_that_a_transaction_keeps_is_held_and_neither_an_error_nor_a_hang() {
         release(&acquire(&locker.lock("k"), side).unwrap(), side).unwrap();
         for _ in 0..3 {
             let mut other = scene.server.session();
-            other.ask(KEEP).unwrap();
+            keep(&mut other);
             figures.faults += 1;
             for lock in [locker.lock("k").blocking(false), locker.lock("k").wait(ms(500))] {
                 let begin = Instant::now();
@@ -219,7 +225,7 @@ fn a_transaction_that_keeps_the_row_of_a_holder_is_no_loss_if_it_ends_in_time() 
         let guard = acquire(&locker.lock("k"), side).unwrap();
         scene.journal.acquired(&guard);
         let mut other = scene.server.session();
-        other.ask(KEEP).unwrap();
+        keep(&mut other);
         figures.faults += 1;
         thread::sleep(ttl / 2);
         other.ask("COMMIT").unwrap();
@@ -242,7 +248,8 @@ fn a_deadlock_with_a_transaction_of_others_is_nobodys_error() {
             let mut others = [scene.server.session(), scene.server.session()];
             for (other, key) in others.iter_mut().zip(["k", "l"]) {
                 release(&acquire(&locker.lock(key), side).unwrap(), side).unwrap();
-                other.ask(&KEEP.replace("lock:k", &format!("lock:{key}"))).unwrap();
+                other.ask("BEGIN").unwrap();
+                other.ask(&WANT.replace("lock:k", &format!("lock:{key}"))).unwrap();
             }
             figures.faults += 1;
             let [mut first, mut second] = others;
@@ -255,9 +262,11 @@ fn a_deadlock_with_a_transaction_of_others_is_nobodys_error() {
                     release(&guard, side).unwrap();
                 });
                 // Each of the two wants what the other has, and the waiter what the first has.
-                let wants = |key| format!("SELECT 1 FROM lock_leases WHERE `key` = 'lock:{key}' FOR UPDATE");
-                let blocked = scope.spawn(move || (first.ask(&wants("l")).is_ok(), first));
-                let went_through = second.ask(&wants("k")).is_ok();
+                let blocked = scope.spawn(move || {
+                    let done = first.ask(&WANT.replace("lock:k", "lock:l"));
+                    (done.is_ok(), first)
+                });
+                let went_through = second.ask(WANT).is_ok();
                 assert!(second.ask("COMMIT").is_ok());
                 let (first_did, mut first) = blocked.join().unwrap();
                 assert!(!(first_did && went_through), "no deadlock");

@@ -43,6 +43,8 @@ impl MariaDbServer {
         give_to_mysql(scratch.path());
         let mut install = bound_to_us("mariadb-install-db", PACKAGE);
         install.arg("--no-defaults").arg(format!("--datadir={}", scratch.path().join("data").display()));
+        // A directory of its own also for what is temporary: several of them at once remove each other's.
+        install.arg(format!("--tmpdir={}", scratch.path().display()));
         install.args(["--auth-root-authentication-method=normal", "--skip-test-db"]).args(as_mysql());
         let made = install.output().unwrap();
         assert!(made.status.success(), "mariadb-install-db: {}", String::from_utf8_lossy(&made.stderr));
@@ -187,6 +189,7 @@ fn started(settings: &[String], port: u16, directory: &Path) -> Option<Child> {
     let mut command = bound_to_us("mariadbd", PACKAGE);
     command.arg("--no-defaults").args(as_mysql());
     command.arg(format!("--datadir={}", directory.join("data").display()));
+    command.arg(format!("--tmpdir={}", directory.display()));
     command.arg(format!("--pid-file={}", directory.join("pid").display()));
     command.arg(format!("--socket={}", socket(directory))).arg(format!("--port={port}"));
     command.args([
