@@ -18,6 +18,7 @@ use sqlx::{
 use super::{address::to_options, fault, listen::Listener};
 use crate::{
     backend::{Capabilities, Fault, Request, Watch},
+    background,
     backends::sql::{
         Address, Database, Failed, Pool, Row, Statement, Statements, Style, Taken, Value, Values, hexadecimal,
     },
@@ -139,6 +140,11 @@ impl Database for Server {
         &self.statements
     }
 
+    /// Its connection reads and writes by the background thread's reactor, whoever drives it.
+    fn runs_here(&self) -> bool {
+        self.wire.pool.is_ready()
+    }
+
     async fn take(&self, values: &Values<'_>) -> Result<Taken, Fault> {
         match self.run(&self.statements.acquire, values).await {
             Ok(rows) => {
@@ -216,6 +222,7 @@ impl Wire {
     }
 
     async fn connect(&self) -> Result<Session, sqlx::Error> {
+        background::check_is_current()?;
         let connected = PgConnection::connect_with(&self.own_options()).await;
         let connected = match connected {
             Err(error) if fault::is_of_a_pooler(&error) => None,

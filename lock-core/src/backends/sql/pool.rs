@@ -76,6 +76,13 @@ impl<C: Send> Pool<C> {
         Ok(Lent { pool: self, connection, time, _permit: permit })
     }
 
+    /// Whether there is an idle one for whoever comes now; somebody else may come first.
+    pub(in crate::backends) fn is_ready(&self) -> bool {
+        let idle = sync::lock(&self.idle);
+        let newest = idle.connections.last().filter(|_| idle.process == std::process::id());
+        newest.is_some_and(|(_, since)| since.elapsed() < IDLE) && self.permits.available_permits() > 0
+    }
+
     fn take(&self) -> (Option<C>, u64) {
         let mut idle = sync::lock(&self.idle);
         if idle.process != std::process::id() {

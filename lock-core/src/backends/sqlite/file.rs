@@ -27,6 +27,7 @@ use sqlx::{
 use super::{address::Address, clock, fault, storage};
 use crate::{
     backend::{Capabilities, Fault},
+    background,
     backends::sql::{Database, Failed, Pool, Row, Statement, Statements, Style, Taken, Value, Values},
     error::Result,
     wait,
@@ -112,7 +113,7 @@ impl DatabaseFile {
             if !done.as_ref().is_err_and(fault::is_busy) || begin.elapsed() > limit {
                 return done;
             }
-            tokio::time::sleep(pause.mul_f64(wait::jitter())).await;
+            background::sleep(pause.mul_f64(wait::jitter())).await.map_err(|error| Failed::Connecting(error.into()))?;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
@@ -172,6 +173,11 @@ impl Database for DatabaseFile {
 
     fn statements(&self) -> &Statements {
         &self.statements
+    }
+
+    /// The connection's own thread does the work, and answers to whatever thread or task.
+    fn runs_here(&self) -> bool {
+        true
     }
 
     async fn take(&self, values: &Values<'_>) -> Result<Taken, Fault> {
