@@ -39,6 +39,9 @@ const CONNECTIONS: usize = 1;
 /// How long a statement is tried while others write, at most.
 const BUSY_LIMIT: Duration = Duration::from_secs(1);
 
+/// The same outside of the background thread, which then goes on: less than half of what the engine allows there.
+const BUSY_LIMIT_HERE: Duration = Duration::from_millis(400);
+
 /// The pause before the next try, at first and at most.
 const PAUSE: Duration = Duration::from_micros(500);
 const LONGEST_PAUSE: Duration = Duration::from_millis(5);
@@ -110,6 +113,7 @@ impl DatabaseFile {
                     continue;
                 }
             }
+            let limit = if background::is_current() { limit } else { limit.min(BUSY_LIMIT_HERE) };
             if !done.as_ref().is_err_and(fault::is_busy) || begin.elapsed() > limit {
                 return done;
             }
