@@ -1,76 +1,15 @@
-//! Who takes part: every lock over Redis behind one small trait, used as its documentation says.
+//! Who takes part over Redis.
 
-use std::{
-    future::{Future, ready},
-    pin::Pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::future::ready;
 
 use benches::Result;
+pub(crate) use benches::contender::{Answer, Blocking, Contender, Entry, Section, TTL, Waiting, place};
 
 use crate::contenders::{blpop, distributed_lock, ours, raw, redis_lock, redissun, rlock, rslock};
 
-/// How long a lock outlives a holder that died, where one can say so.
-pub(crate) const TTL: Duration = Duration::from_secs(30);
-
-/// What is done under the lock.
-pub(crate) type Section = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// What a contender's call comes to.
-pub(crate) type Answer<'a, T = ()> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
-
-/// A lock for asynchronous callers, connected.
-pub(crate) trait Contender: Send + Sync {
-    /// Waits for the lock of a key, lets the section run under it, and returns when the lock is given back.
-    fn locked<'a>(&'a self, key: &'a str, section: Section) -> Answer<'a>;
-
-    /// Waits for the lock of a key and drops its guard, where that releases it behind the caller's back.
-    fn dropped<'a>(&'a self, _key: &'a str) -> Option<Answer<'a>> {
-        None
-    }
-}
-
-/// A lock for callers that block their thread, connected.
-pub(crate) trait Blocking: Send + Sync {
-    /// Waits for the lock of a key, runs the section under it, and returns when the lock is given back.
-    fn locked(&self, key: &str, section: &mut dyn FnMut()) -> Result;
-}
-
-/// How a contender comes by a lock that another holds.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Waiting {
-    /// It is woken.
-    Woken,
-    /// It looks again every now and then.
-    Polls,
-    /// It does not wait: a held lock is an error.
-    Never,
-}
-
-/// A contender that is yet to be connected.
-#[derive(Clone, Copy)]
-pub(crate) struct Entry {
-    pub(crate) name: &'static str,
-    pub(crate) waiting: Waiting,
-    connect: fn(String) -> Answer<'static, Arc<dyn Contender>>,
-}
-
-impl Entry {
-    /// Connects within the runtime that will use it.
-    pub(crate) async fn connect(&self, url: &str) -> Result<Arc<dyn Contender>> {
-        (self.connect)(url.to_owned()).await
-    }
-
-    /// A key that no other contender uses.
-    pub(crate) fn key(&self, name: &str) -> String {
-        format!("{}:{name}", self.name.replace(' ', "-"))
-    }
-}
-
 /// Us.
 pub(crate) const OURS: Entry =
-    Entry { name: "lock", waiting: Waiting::Woken, connect: |url| Box::pin(ours::connect(url)) };
+    Entry { name: benches::contender::OURS, waiting: Waiting::Woken, connect: |url| Box::pin(ours::connect(url)) };
 
 /// Us, with a connection on the caller's runtime.
 pub(crate) const OURS_ON_RUNTIME: Entry = Entry {
@@ -130,12 +69,4 @@ pub(crate) const WAITING: [Entry; 7] = [BLPOP, OURS, REDISSUN, REDISSUN_FAIR, RL
 pub(crate) fn named(name: &str) -> Result<Entry> {
     let found = UNCONTENDED.iter().chain(&WAITING).find(|entry| entry.name == name);
     Ok(*found.ok_or_else(|| format!("no contender is called {name}"))?)
-}
-
-/// Whom these are, as positions: the place of one in a field of contenders.
-pub(crate) fn place(field: &[Entry], who: Entry) -> Result<usize> {
-    Ok(field
-        .iter()
-        .position(|entry| entry.name == who.name)
-        .ok_or_else(|| format!("{} is missing", who.name))?)
 }

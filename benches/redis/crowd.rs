@@ -29,7 +29,7 @@ pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
         for threads in [Threads::One, Threads::Many] {
             let runtime = threads.runtime()?;
             let field = players(&runtime, &UNCONTENDED, &stage.server.url(), "crowd")?;
-            let mut runs: Vec<Run<'_>> = field.iter().map(|player| crowd(&runtime, player, PAIRS)).collect();
+            let mut runs: Vec<Run<'_>> = field.iter().map(|player| crowd(&runtime, player, TASKS, PAIRS)).collect();
             let samples = interleaved(stage.effort.rounds(31), stage.patience(), &mut runs)?;
             let way = format!("{}{}", threads.name(), cores.name());
             let (own, floor) = (samples.median(ours), samples.median(raw));
@@ -52,27 +52,4 @@ pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
         about: about.into(),
         panels: vec![panel],
     }])
-}
-
-/// What one of the pairs of all tasks together takes.
-pub(crate) fn crowd<'a>(runtime: &'a Runtime, player: &'a Player, pairs: u32) -> Run<'a> {
-    Box::new(move || {
-        let task = |number: u32| {
-            let (contender, name) = (Arc::clone(&player.contender), player.name);
-            let key = format!("{}:{number}", player.key);
-            runtime.spawn(async move {
-                for _ in 0..pairs {
-                    let locked = contender.locked(&key, Box::pin(async {})).await;
-                    locked.map_err(|error| format!("{name}: {error}"))?;
-                }
-                Result::Ok(())
-            })
-        };
-        let begun = Instant::now();
-        let tasks: Vec<_> = (0..TASKS).map(task).collect();
-        for task in tasks {
-            runtime.block_on(task)??;
-        }
-        Ok(nanos(begun.elapsed()) / f64::from(TASKS * pairs))
-    })
 }

@@ -4,36 +4,31 @@
 //! `docs/figures-redis.md` with its chart; add `-- --quick` for a run of a minute that only prints, and names of figures
 //! to measure only those.
 
-mod alarm;
 mod asked;
 mod blocking;
-mod calls;
-mod chart;
-mod columns;
 mod contended;
 mod contender;
 mod contenders;
-mod cores;
-mod crew;
 mod crowd;
 mod dropped;
 mod hand_over;
 mod outcome;
 mod parked;
 mod part;
+mod profiled;
 mod python;
 mod requests;
 mod server;
 mod stage;
-mod turns;
 mod uncontended;
 mod waiters;
 
 use benches::{
-    Result,
+    Result, calls, chart, columns, cores, crew,
     order::Order,
     page::{self, Page},
     report::Row,
+    turns,
 };
 
 use crate::{

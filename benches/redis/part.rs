@@ -3,7 +3,7 @@
 use benches::Result;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
-use crate::{calls, crew, hand_over, parked, server};
+use crate::{contender::named, crew, hand_over, parked, profiled, server};
 
 /// Plays one, for no longer than the process that asked for it is there.
 pub(crate) fn play(part: &str, arguments: &[String]) -> Result {
@@ -12,12 +12,12 @@ pub(crate) fn play(part: &str, arguments: &[String]) -> Result {
         ("server", [port, directory]) => server::become_one(port, directory),
         ("wait", [name, url]) => hand_over::wait(name, url),
         ("work", [name, url, first, tasks, workers]) => {
-            crew::work(name, url, [first.parse()?, tasks.parse()?, workers.parse()?])
+            crew::work(named(name)?, url, [first.parse()?, tasks.parse()?, workers.parse()?])
         }
         ("hold", [url, keys]) => parked::hold(url, keys.parse()?),
         ("park", [url, keys]) => parked::park(url, keys.parse()?),
         // For a profiler: `target/release/deps/redis-… --part loop NAME URL one|several|crowd|blocking COUNT`.
-        ("loop", [name, url, way, count]) => calls::over_and_over(name, url, way, count.parse()?),
+        ("loop", [name, url, way, count]) => profiled::over_and_over(name, url, way, count.parse()?),
         _ => Err(format!("unknown part {part} {arguments:?}").into()),
     }
 }

@@ -66,7 +66,8 @@ impl Order {
         Ok(taken)
     }
 
-    fn names(&self, name: &str) -> bool {
+    /// Whether something is among the arguments.
+    pub fn names(&self, name: &str) -> bool {
         self.arguments.iter().any(|argument| argument == name)
     }
 

@@ -1,7 +1,8 @@
 //! The connections to one database, and what is asked on them.
 
 use std::{
-    fmt, io,
+    fmt,
+    future::pending, io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -17,6 +18,7 @@ use sqlx::{
 use super::{address::to_options, fault, listen::Listener};
 use crate::{
     backend::{Capabilities, Fault, Request, Watch},
+    background,
     backends::sql::{
         Address, Database, Failed, Pool, Row, Statement, Statements, Style, Taken, Values, digits,
     },
@@ -151,6 +153,11 @@ impl Database for Server {
         &self.statements
     }
 
+    /// Its connection reads and writes by the background thread's reactor, whoever drives it.
+    fn runs_here(&self) -> bool {
+        self.wire.pool.is_ready()
+    }
+
     async fn take(&self, values: &Values<'_>) -> Result<Taken, Fault> {
         match self.run(&self.statements.acquire, values).await {
             Ok(rows) => Taken::read(&rows).map_err(|error| self.fault(&Failed::Asking(error))),
@@ -234,6 +241,7 @@ impl Wire {
     }
 
     async fn connect(&self) -> Result<Session, sqlx::Error> {
+        background::check_is_current()?;
         let connected = PgConnection::connect_with(&self.own_options()).await;
         let connected = match connected {
             Err(error) if fault::is_of_a_pooler(&error) => None,
@@ -279,10 +287,17 @@ impl Wire {
 
     async fn run(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<PgRow>, Failed> {
         let mut lent = self.pool.get(|| self.connect_in_time()).await.map_err(Failed::Connecting)?;
-        let answered = tokio::time::timeout(TAKES + ARRIVES, lent.connection.run(statement, values));
-        let done = match race(answered, self.pool.in_vain()).await {
-            Either::First(Ok(done)) => done,
-            Either::First(Err(_)) | Either::Second(()) => Err(silent()),
+        let late = async {
+            // Elsewhere there is no timer, and who waits has a limit of his own.
+            match background::is_current() {
+                true => tokio::time::sleep(TAKES + ARRIVES).await,
+                false => pending().await,
+            }
+        };
+        let waiting = race(late, self.pool.in_vain());
+        let done = match race(lent.connection.run(statement, values), waiting).await {
+            Either::First(done) => done,
+            Either::Second(_) => Err(silent()),
         };
         match &done {
             Err(error) if fault::ends_connection(error) => lent.close(),

@@ -13,6 +13,9 @@
 //! - One who is passed over (he was slow, and the window was over) is not in line any more. He is told so by his next
 //!   request, which puts him in line again.
 //! - A row that is pruned: its token is below the time of day, from which the next one is taken.
+//! - A first attempt and a release are driven by their caller, in his thread or task, where a connection is idle: a hop
+//!   through the background thread less. If he goes away or they take too long, the engine follows them to their end there.
+//!   A connection belongs to the runtime on which it was made, so that none is made elsewhere ([`Database::runs_here`]).
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod address;
@@ -44,10 +47,12 @@ pub(in crate::backends) use self::{
     values::Values,
 };
 use crate::{
-    backend::{Answer, Attempt, Backend, Capabilities, Fault, Request, Watch},
+    backend::{Answer, Attempt, Backend, Capabilities, Fault, Request, Shortcut, Watch},
     background,
     key::Key,
     lease::{Holder, Lease, Owner, Ttl},
+    locker::limited_anywhere,
+    park,
     sync::{self, Mutex},
 };
 
@@ -96,6 +101,13 @@ pub trait Database: fmt::Debug + Send + Sync + 'static {
     /// The statements, in its own words.
     #[doc(hidden)]
     fn statements(&self) -> &Statements;
+
+    /// Whether a statement may be run by now outside of the background thread, in whatever thread or task. Nothing that it
+    /// does then may need a runtime.
+    #[doc(hidden)]
+    fn runs_here(&self) -> bool {
+        false
+    }
 
     /// Takes the key if it is free.
     #[doc(hidden)]
@@ -310,6 +322,10 @@ impl<D: Database> Inner<D> {
         self.database.change(statement, &values).await
     }
 
+    async fn release(&self, lease: &Lease) -> Result<bool, Fault> {
+        self.of_a_lease(&self.statements().release, lease, lease.ttl).await
+    }
+
     async fn give_up(&self, request: &Request) -> Result<(), Fault> {
         let names = Names::of(request);
         self.database.forget(&names.id, request);
@@ -348,9 +364,8 @@ impl<D: Database> Inner<D> {
                 }
             }
         });
-        if let Err(error) = pruning {
-            tracing::debug!(%error, "could not remove rows that nobody uses");
-        }
+        // Without a background thread, the next process does it.
+        drop(pruning);
     }
 
     fn values<'a>(&'a self, names: &'a Names, request: &'a Request) -> Values<'a> {
@@ -381,12 +396,38 @@ impl<D: Database> Backend for Rows<D> {
         Box::pin(self.inner.acquire(request))
     }
 
+    fn try_acquire_blocking(&self, request: &Request, limit: Duration) -> Option<Result<Attempt, Fault>> {
+        let here = self.inner.database.runs_here() && !background::is_current();
+        here.then(|| park::block_on(limited_anywhere(limit, self.inner.acquire(request))))
+    }
+
+    fn release_blocking(&self, lease: &Lease, limit: Duration) -> Option<Result<bool, Fault>> {
+        let here = self.inner.database.runs_here() && !background::is_current();
+        here.then(|| park::block_on(limited_anywhere(limit, self.inner.release(lease))))
+    }
+
+    fn try_acquire_here(&self, request: &Request) -> Option<Shortcut<Attempt>> {
+        let (inner, request) = (Arc::clone(&self.inner), request.clone());
+        inner.database.runs_here().then(|| Shortcut {
+            answer: Box::pin(async move { inner.acquire(&request).await }),
+            needs_runtime: false,
+        })
+    }
+
+    fn release_here(&self, lease: &Lease) -> Option<Shortcut<bool>> {
+        let (inner, lease) = (Arc::clone(&self.inner), lease.clone());
+        inner.database.runs_here().then(|| Shortcut {
+            answer: Box::pin(async move { inner.release(&lease).await }),
+            needs_runtime: false,
+        })
+    }
+
     fn renew<'a>(&'a self, lease: &'a Lease, ttl: Ttl) -> Answer<'a, bool> {
         Box::pin(self.inner.of_a_lease(&self.inner.statements().renew, lease, ttl))
     }
 
     fn release<'a>(&'a self, lease: &'a Lease) -> Answer<'a, bool> {
-        Box::pin(self.inner.of_a_lease(&self.inner.statements().release, lease, lease.ttl))
+        Box::pin(self.inner.release(lease))
     }
 
     fn holder<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Holder>> {

@@ -131,6 +131,13 @@ impl<C: Send> Pool<C> {
         Arc::clone(&idle.permits)
     }
 
+    /// Whether there is an idle one for whoever comes now; somebody else may come first.
+    pub(in crate::backends) fn is_ready(&self) -> bool {
+        let idle = sync::lock(&self.idle);
+        let newest = idle.connections.last().filter(|_| idle.process == std::process::id());
+        newest.is_some_and(|(_, since)| since.elapsed() < IDLE) && idle.permits.available_permits() > 0
+    }
+
     fn take(&self) -> (Option<C>, u64) {
         let mut idle = sync::lock(&self.idle);
         let newest = idle.connections.pop();

@@ -27,6 +27,7 @@ use sqlx::{
 use super::{address::Address, clock, fault, storage};
 use crate::{
     backend::{Capabilities, Fault},
+    background,
     backends::sql::{Database, Failed, Lent, Pool, Row, Statement, Statements, Style, Taken, Values},
     error::Result,
     lease::Owner,
@@ -38,6 +39,9 @@ const CONNECTIONS: usize = 1;
 
 /// How long a statement is tried while others write, at most.
 const BUSY_LIMIT: Duration = Duration::from_secs(1);
+
+/// The same outside of the background thread, which then goes on: less than half of what the engine allows there.
+const BUSY_LIMIT_HERE: Duration = Duration::from_millis(400);
 
 /// The pause before the next try, at first and at most.
 const PAUSE: Duration = Duration::from_micros(500);
@@ -98,6 +102,7 @@ impl DatabaseFile {
     /// file is locked, not the key. The connection is kept meanwhile: nobody else of this process could write either.
     async fn run(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<SqliteRow>, Failed> {
         let limit = self.limit(statement, values);
+        let limit = if background::is_current() { limit } else { limit.min(BUSY_LIMIT_HERE) };
         let mut lent = self.lend(limit).await.map_err(Failed::Connecting)?;
         let (mut patience, mut made) = (Patience::new(limit), false);
         let done = loop {
@@ -199,6 +204,11 @@ impl Database for DatabaseFile {
         &self.statements
     }
 
+    /// The connection's own thread does the work, and answers to whatever thread or task.
+    fn runs_here(&self) -> bool {
+        true
+    }
+
     async fn take(&self, values: &Values<'_>) -> Result<Taken, Fault> {
         let rows = self.run(&self.statements.acquire, values).await.map_err(|failed| self.fault(&failed))?;
         Taken::read(&rows).map_err(|error| self.fault(&Failed::Asking(error)))
@@ -255,9 +265,9 @@ impl Patience {
         if self.begin.elapsed() > self.limit {
             return false;
         }
-        tokio::time::sleep(self.pause.mul_f64(wait::jitter())).await;
+        let slept = background::sleep(self.pause.mul_f64(wait::jitter())).await.is_ok();
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-        true
+        slept
     }
 }
 

@@ -10,11 +10,11 @@ use std::{
     time::Duration,
 };
 
-use benches::{Result, machine, part};
-
 use crate::{
+    Result,
     alarm::Alarm,
-    contender::{Contender, Entry, named},
+    contender::{Contender, Entry},
+    machine, part,
     stage::{Threads, players},
     turns::Turn,
 };
@@ -26,8 +26,8 @@ const THOUGHT: u64 = 4;
 const NOTICE: Duration = Duration::from_millis(20);
 
 /// What workers do between two turns.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Manner {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
     /// They want the next one at once.
     Greedy,
     /// They think for a moment.
@@ -37,9 +37,11 @@ pub(crate) enum Manner {
 }
 
 impl Manner {
-    pub(crate) const ALL: [Self; 3] = [Self::Greedy, Self::Thinking, Self::Mixed];
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Greedy, Self::Thinking, Self::Mixed];
 
-    pub(crate) fn name(self) -> &'static str {
+    /// As the figures call it.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Greedy => "greedy",
             Self::Thinking => "thinking",
@@ -56,18 +58,23 @@ impl Manner {
 }
 
 /// How many workers a contender is used by.
-pub(crate) struct Team {
-    pub(crate) entry: Entry,
-    pub(crate) processes: usize,
+#[derive(Debug)]
+pub struct Team {
+    /// Whose lock they use.
+    pub entry: Entry,
+    /// In how many processes they are.
+    pub processes: usize,
     /// Of each process.
-    pub(crate) tasks: usize,
+    pub tasks: usize,
 }
 
 /// The processes of one contender.
-pub(crate) struct Crew {
+#[derive(Debug)]
+pub struct Crew {
     processes: Vec<Process>,
 }
 
+#[derive(Debug)]
 struct Process {
     child: Child,
     orders: ChildStdin,
@@ -75,7 +82,11 @@ struct Process {
 }
 
 impl Crew {
-    pub(crate) fn start(team: &Team, url: &str) -> Result<Self> {
+    /// Starts them; `url` is where the contender connects to.
+    ///
+    /// # Errors
+    /// If a process cannot be started.
+    pub fn start(team: &Team, url: &str) -> Result<Self> {
         let Team { entry, processes, tasks } = *team;
         let workers = processes * tasks;
         let start = |number: usize| -> Result<Process> {
@@ -90,7 +101,10 @@ impl Crew {
     }
 
     /// All turns of a round, when it began, and when it was to end.
-    pub(crate) fn round(&mut self, span: Duration, manner: Manner) -> Result<(Vec<Turn>, u64, u64)> {
+    ///
+    /// # Errors
+    /// If a process has failed.
+    pub fn round(&mut self, span: Duration, manner: Manner) -> Result<(Vec<Turn>, u64, u64)> {
         let manner = Manner::ALL.iter().position(|other| *other == manner).unwrap_or_default();
         let begin = machine::boot_time() + u64::try_from(NOTICE.as_nanos())?;
         let end = begin + u64::try_from(span.as_nanos())?;
@@ -111,7 +125,11 @@ impl Crew {
         Ok((turns, begin, end))
     }
 
-    pub(crate) fn end(self) -> Result {
+    /// Lets them end.
+    ///
+    /// # Errors
+    /// If their end cannot be waited for.
+    pub fn end(self) -> Result {
         for Process { mut child, orders, told } in self.processes {
             drop((orders, told));
             child.wait()?;
@@ -121,11 +139,14 @@ impl Crew {
 }
 
 /// The part of such a process.
-pub(crate) fn work(name: &str, url: &str, numbers: [usize; 3]) -> Result {
+///
+/// # Errors
+/// If its contender fails.
+pub fn work(entry: Entry, url: &str, numbers: [usize; 3]) -> Result {
     let [first, tasks, workers] = numbers;
     let runtime = Threads::Many.runtime()?;
-    let player = players(&runtime, &[named(name)?], url, "hot")?.remove(0);
-    let alarm = Alarm::new();
+    let player = players(&runtime, &[entry], url, "hot")?.remove(0);
+    let alarm = Alarm::default();
     for order in stdin().lines() {
         let numbers: std::result::Result<Vec<u64>, _> = order?.split(' ').map(str::parse).collect();
         let [begin, end, manner] = numbers?[..] else { return Err("not an order".into()) };

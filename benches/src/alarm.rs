@@ -6,15 +6,16 @@ use std::{
     time::Duration,
 };
 
-use benches::Result;
 use tokio::sync::oneshot;
 
-/// A thread that sleeps for one task at a time: for who has the lock.
-#[derive(Clone)]
-pub(crate) struct Alarm(Sender<(Duration, oneshot::Sender<()>)>);
+use crate::Result;
 
-impl Alarm {
-    pub(crate) fn new() -> Self {
+/// A thread that sleeps for one task at a time: for who has the lock.
+#[derive(Clone, Debug)]
+pub struct Alarm(Sender<(Duration, oneshot::Sender<()>)>);
+
+impl Default for Alarm {
+    fn default() -> Self {
         let (orders, given) = channel::<(Duration, oneshot::Sender<()>)>();
         thread::spawn(move || {
             for (span, done) in given {
@@ -25,8 +26,14 @@ impl Alarm {
         });
         Self(orders)
     }
+}
 
-    pub(crate) async fn sleep(&self, span: Duration) -> Result {
+impl Alarm {
+    /// Sleeps so long.
+    ///
+    /// # Errors
+    /// If the thread has ended.
+    pub async fn sleep(&self, span: Duration) -> Result {
         let (done, woken) = oneshot::channel();
         self.0.send((span, done))?;
         Ok(woken.await?)

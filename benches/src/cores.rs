@@ -2,15 +2,16 @@
 
 use std::{fs, sync::OnceLock};
 
-use benches::Result;
 use rustix::{
     process::Pid,
     thread::{CpuSet, sched_getaffinity, sched_setaffinity},
 };
 
+use crate::Result;
+
 /// Which processors may be used.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cores {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cores {
     /// Any, as the kernel likes.
     Free,
     /// The first one for the clients, another one for the server.
@@ -19,12 +20,15 @@ pub(crate) enum Cores {
 
 impl Cores {
     /// Both ways, where there are cores enough.
-    pub(crate) fn all() -> &'static [Self] {
+    pub fn all() -> &'static [Self] {
         if cores().len() < 2 { &[Self::Free] } else { &[Self::Free, Self::Pinned] }
     }
 
     /// Puts this process, those that it starts from now on, and the server there.
-    pub(crate) fn apply(self, server: u32) -> Result {
+    ///
+    /// # Errors
+    /// If there is no such server.
+    pub fn apply(self, server: u32) -> Result {
         let all = cores();
         let (client, remote) = match self {
             Self::Free => (all, all),
@@ -35,7 +39,7 @@ impl Cores {
     }
 
     /// What stands behind a figure's name.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Free => "",
             Self::Pinned => ", pinned",

@@ -2,10 +2,6 @@
 
 use std::path::Path;
 
-use benches::{
-    Result,
-    report::{short, time},
-};
 use plotters::{
     backend::SVGBackend,
     coord::Shift,
@@ -17,7 +13,11 @@ use plotters::{
     },
 };
 
-use crate::contender::OURS;
+use crate::{
+    Result,
+    contender::OURS,
+    report::{short, time},
+};
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
@@ -32,7 +32,8 @@ const LINE: i32 = 24;
 const HEAD: i32 = 44;
 
 /// A part of the chart.
-pub(crate) struct Panel {
+#[derive(Debug)]
+pub struct Panel {
     title: String,
     lines: Vec<(String, Vec<f64>)>,
     dots: bool,
@@ -40,14 +41,14 @@ pub(crate) struct Panel {
 
 impl Panel {
     /// A bar for each, in nanoseconds: the floor, ourselves, the peers.
-    pub(crate) fn bars(title: &str, bars: Vec<(String, f64)>) -> Self {
+    pub fn bars(title: &str, bars: Vec<(String, f64)>) -> Self {
         let mut lines: Vec<_> = bars.into_iter().map(|(name, value)| (name, vec![value])).collect();
         lines.sort_by_key(|(name, _)| Side::of(name));
         Self { title: title.into(), lines, dots: false }
     }
 
     /// A row of dots for each, around 1.
-    pub(crate) fn dots(title: &str, lines: Vec<(String, Vec<f64>)>) -> Self {
+    pub fn dots(title: &str, lines: Vec<(String, Vec<f64>)>) -> Self {
         Self { title: title.into(), lines, dots: true }
     }
 
@@ -116,7 +117,7 @@ impl Panel {
 }
 
 /// All panels, two beside each other.
-pub(crate) fn draw(path: &Path, panels: &[Panel]) -> Result {
+pub fn draw(path: &Path, panels: &[Panel]) -> Result {
     let heights: Vec<_> =
         panels.chunks(2).map(|pair| pair.iter().map(Panel::height).max().unwrap_or(0)).collect();
     let height = heights.iter().sum::<i32>().max(1);
@@ -146,7 +147,7 @@ enum Side {
 impl Side {
     fn of(name: &str) -> Self {
         match name.split(',').next() {
-            Some(first) if first == OURS.name => Self::Ours,
+            Some(first) if first == OURS => Self::Ours,
             Some(first) if first.starts_with("raw") => Self::Floor,
             _ => Self::Peer,
         }

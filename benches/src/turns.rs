@@ -2,20 +2,23 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use benches::{
+use crate::{
     Result,
+    crew::Team,
     rounds::{self, median, number},
 };
 
-use crate::crew::Team;
-
 /// One turn of a worker, on the clock of all processes, in nanoseconds.
-#[derive(Clone, Copy)]
-pub(crate) struct Turn {
-    pub(crate) worker: usize,
-    pub(crate) asked: u64,
-    pub(crate) had: u64,
-    pub(crate) released: u64,
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    /// Whose.
+    pub worker: usize,
+    /// When he wanted it.
+    pub asked: u64,
+    /// When he had it.
+    pub had: u64,
+    /// When his section was over.
+    pub released: u64,
 }
 
 impl fmt::Display for Turn {
@@ -37,26 +40,27 @@ impl FromStr for Turn {
 }
 
 /// A round of turns.
-pub(crate) struct Tally {
+#[derive(Debug)]
+pub struct Tally {
     /// How many turns began before the end.
-    pub(crate) sections: usize,
+    pub sections: usize,
     /// From the end of a section to the beginning of the next, on the average.
-    pub(crate) between: f64,
+    pub between: f64,
     /// The same where it was another worker's turn, the middle one.
-    pub(crate) new_owner: f64,
+    pub new_owner: f64,
     /// The same where it was another process's turn.
-    pub(crate) new_process: f64,
+    pub new_process: f64,
     /// How many turns each worker had.
-    pub(crate) turns: Vec<u32>,
+    pub turns: Vec<u32>,
     /// The longest wait, by how long it takes until everybody had one turn.
-    pub(crate) worst_wait: f64,
+    pub worst_wait: f64,
     /// How many began before the one before was over.
-    pub(crate) overlaps: usize,
+    pub overlaps: usize,
 }
 
 impl Tally {
     /// Of workers who began at one moment and ended at another. Turns later than that only end a wait.
-    pub(crate) fn new(mut all: Vec<Turn>, team: &Team, begin: u64, end: u64) -> Result<Self> {
+    pub fn new(mut all: Vec<Turn>, team: &Team, begin: u64, end: u64) -> Result<Self> {
         all.sort_by_key(|turn| turn.had);
         let longest = all.iter().map(|turn| turn.had.min(end).saturating_sub(turn.asked)).max();
         let overlaps = all.windows(2).filter(|pair| pair[1].had < pair[0].released).count();
