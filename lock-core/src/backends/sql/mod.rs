@@ -37,8 +37,11 @@ pub(in crate::backends) use self::{
 };
 use crate::{
     backend::{Answer, Attempt, Backend, Capabilities, Fault, Request, Watch},
+    background,
     key::Key,
     lease::{Holder, Lease, Owner, Ttl},
+    locker::limited_anywhere,
+    park,
     sync::{self, Mutex},
 };
 
@@ -80,6 +83,12 @@ pub trait Database: fmt::Debug + Send + Sync + 'static {
     /// What locks of it can do.
     #[doc(hidden)]
     fn capabilities(&self) -> Capabilities;
+
+    /// Whether its answers can be waited for on any executor, not only inside a tokio runtime.
+    #[doc(hidden)]
+    fn is_for_any_executor(&self) -> bool {
+        false
+    }
 
     /// The statements, in its own words.
     #[doc(hidden)]
@@ -275,7 +284,7 @@ impl<D: Database> Inner<D> {
         *pruned = Some(Instant::now());
         drop(pruned);
         let inner = Arc::clone(self);
-        drop(tokio::spawn(async move {
+        let pruning = background::spawn(async move {
             let values = Values { kept: row::as_micros(KEPT), ..Values::of("") };
             for _ in 0..PRUNINGS {
                 match inner.database.prune(&values).await {
@@ -288,16 +297,25 @@ impl<D: Database> Inner<D> {
                     }
                 }
             }
-        }));
+        });
+        if let Err(error) = pruning {
+            tracing::debug!(%error, "could not remove rows that nobody uses");
+        }
     }
 
-    fn values<'a>(
-        &'a self,
-        id: &'a str,
-        owner: &'a str,
-        entry: &'a str,
-        request: &'a Request,
-    ) -> Values<'a> {
+    /// Does it in the caller's thread, which is blocked for `limit` at most.
+    fn blocking<T>(
+        &self,
+        limit: Duration,
+        job: impl Future<Output = Result<T, Fault>>,
+    ) -> Option<Result<T, Fault>> {
+        if !self.database.is_for_any_executor() || background::is_current() {
+            return None;
+        }
+        Some(park::block_on_until(limited_anywhere(limit, job), Instant::now().checked_add(limit)))
+    }
+
+    fn values<'a>(&'a self, id: &'a str, owner: &'a str, entry: &'a str, request: &'a Request) -> Values<'a> {
         Values {
             key: request.key.as_str(),
             owner,
@@ -323,6 +341,15 @@ impl<D: Database> Backend for Rows<D> {
 
     fn try_acquire<'a>(&'a self, request: &'a Request) -> Answer<'a, Attempt> {
         Box::pin(self.inner.acquire(request))
+    }
+
+    fn try_acquire_blocking(&self, request: &Request, limit: Duration) -> Option<Result<Attempt, Fault>> {
+        self.inner.blocking(limit, self.inner.acquire(request))
+    }
+
+    fn release_blocking(&self, lease: &Lease, limit: Duration) -> Option<Result<bool, Fault>> {
+        let releasing = self.inner.of_a_lease(&self.inner.statements().release, lease, lease.ttl);
+        self.inner.blocking(limit, releasing)
     }
 
     fn renew<'a>(&'a self, lease: &'a Lease, ttl: Ttl) -> Answer<'a, bool> {

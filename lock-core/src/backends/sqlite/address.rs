@@ -9,8 +9,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::backends::sql::{DEFAULT, Table};
 
-const ACCEPTED: &str =
-    "accepted is the path of a file, absolute as in sqlite:///var/lib/app.db or relative as in sqlite://app.db";
+const ACCEPTED: &str = "accepted is the path of a file, absolute as in sqlite:///var/lib/app.db or relative as in sqlite://app.db";
 
 /// What the query of a URL may say beside the settings of every locker.
 pub(crate) const QUERY: &[&str] = &["table"];

@@ -28,16 +28,25 @@ use super::{address::Address, clock, fault, storage};
 use crate::{
     backend::{Capabilities, Fault},
     backends::sql::{Database, Failed, Lent, Pool, Row, Statement, Statements, Style, Value, Values},
+    background,
     error::Result,
     lease::Owner,
+    sync::{self, Mutex},
     wait,
 };
 
 /// How many connections a client has at most: only one may write at a time.
 const CONNECTIONS: usize = 1;
 
-/// How long a statement is tried while others write, at most.
-const BUSY_LIMIT: Duration = Duration::from_secs(1);
+/// How long a statement is tried while others write, at most; a release for longer, as nobody has the key otherwise.
+const BUSY_LIMIT: Duration = Duration::from_millis(800);
+const RELEASE_LIMIT: Duration = Duration::from_secs(4);
+
+/// How long a statement is tried while the file has been locked for longer than that already.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// For how long a locked file is taken for a held key; then it is an error.
+const LOCKED: Duration = Duration::from_secs(5);
 
 /// The pause before the next try, at first and at most.
 const PAUSE: Duration = Duration::from_micros(500);
@@ -52,6 +61,8 @@ pub struct DatabaseFile {
     create: Statement,
     unused: Statement,
     boot: String,
+    /// Since when nobody here has been able to write.
+    locked_since: Mutex<Option<Instant>>,
 }
 
 struct Session {
@@ -89,18 +100,14 @@ impl DatabaseFile {
             .thread_name(|_| "lock-sqlite".to_owned())
             .disable_statement_logging();
         let (pool, boot) = (Pool::new(CONNECTIONS), clock::boot()?);
-        Ok(Self { address, options, pool, statements, create, unused, boot })
+        Ok(Self { address, options, pool, statements, create, unused, boot, locked_since: Mutex::default() })
     }
 
     /// Runs a statement; where the table is missing, it is made.
     ///
     /// It waits here, and not in front of the backend, because others who write are no reason to give up one's turn: the
     /// file is locked, not the key. The connection is kept meanwhile: nobody else of this process could write either.
-    async fn run(
-        &self,
-        statement: &Statement,
-        values: &Values<'_>,
-    ) -> Result<Vec<SqliteRow>, Failed> {
+    async fn run(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<SqliteRow>, Failed> {
         let limit = self.limit(statement, values);
         let mut lent = self.lend(limit).await.map_err(Failed::Connecting)?;
         let (mut patience, mut made) = (Patience::new(limit), false);
@@ -114,7 +121,14 @@ impl DatabaseFile {
                     continue;
                 }
             }
-            if !done.as_ref().is_err_and(fault::is_busy) || !patience.goes_on().await {
+            if !done.as_ref().is_err_and(fault::is_busy) {
+                if !self.only_reads(statement) {
+                    *sync::lock(&self.locked_since) = None;
+                }
+                break done;
+            }
+            if !patience.goes_on().await {
+                sync::lock(&self.locked_since).get_or_insert(patience.begin);
                 break done;
             }
         };
@@ -127,13 +141,33 @@ impl DatabaseFile {
 
     /// How long to try, below what the engine allows for such a call.
     fn limit(&self, statement: &Statement, values: &Values<'_>) -> Duration {
-        let part = |part| BUSY_LIMIT.min(Duration::from_micros(u64::try_from(values.ttl).unwrap_or(0)) / part);
-        match &statement.text {
-            text if Arc::ptr_eq(text, &self.statements.renew.text) => part(8),
-            text if Arc::ptr_eq(text, &self.statements.acquire.text) => part(2),
-            text if Arc::ptr_eq(text, &self.statements.stand_in_line.text) => part(8),
-            _ => BUSY_LIMIT,
+        let ttl = Duration::from_micros(u64::try_from(values.ttl).unwrap_or(0));
+        if is(statement, &self.statements.release) {
+            return RELEASE_LIMIT;
         }
+        let limit = BUSY_LIMIT.min(match () {
+            () if is(statement, &self.statements.renew) => ttl / 8,
+            () if is(statement, &self.statements.acquire) => ttl / 4,
+            () if is(statement, &self.statements.stand_in_line) => ttl / 4,
+            () => BUSY_LIMIT,
+        });
+        limit.saturating_sub(self.locked_for()).max(LOOK)
+    }
+
+    fn only_reads(&self, statement: &Statement) -> bool {
+        let reading = [&self.statements.look, &self.statements.held, &self.unused];
+        reading.into_iter().any(|reading| is(statement, reading))
+    }
+
+    /// How long the file has been locked, as far as is known here.
+    fn locked_for(&self) -> Duration {
+        sync::lock(&self.locked_since).map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// Whether a file that is locked may be so for a key that is held: not for ever.
+    fn is_locked_for_now(&self, failed: &Failed) -> bool {
+        let (Failed::Connecting(error) | Failed::Asking(error)) = failed;
+        fault::is_busy(error) && self.locked_for() < LOCKED
     }
 
     /// A connection to the file that is there now.
@@ -150,7 +184,11 @@ impl DatabaseFile {
         let mut patience = Patience::new(limit);
         loop {
             let made = self.connect().await;
-            if !made.as_ref().is_err_and(fault::is_busy) || !patience.goes_on().await {
+            if !made.as_ref().is_err_and(fault::is_busy) {
+                return made;
+            }
+            if !patience.goes_on().await {
+                sync::lock(&self.locked_since).get_or_insert(patience.begin);
                 return made;
             }
         }
@@ -170,10 +208,13 @@ impl DatabaseFile {
         }
         let mut connection = self.options.connect().await?;
         let mut mode = ask(&mut connection, "PRAGMA journal_mode").await?;
-        if mode != "wal" && ask(&mut connection, "SELECT CAST(count(*) AS TEXT) FROM sqlite_master").await? == "0" {
+        if mode != "wal"
+            && ask(&mut connection, "SELECT CAST(count(*) AS TEXT) FROM sqlite_master").await? == "0"
+        {
             mode = ask(&mut connection, "PRAGMA journal_mode = WAL").await?;
         }
-        let synchronous = if mode == "wal" { "PRAGMA synchronous = NORMAL" } else { "PRAGMA synchronous = FULL" };
+        let synchronous =
+            if mode == "wal" { "PRAGMA synchronous = NORMAL" } else { "PRAGMA synchronous = FULL" };
         connection.execute(synchronous).await?;
         Ok(Session { connection, file: identity(path) })
     }
@@ -195,18 +236,34 @@ impl Database for DatabaseFile {
         }
     }
 
+    fn is_for_any_executor(&self) -> bool {
+        // The connection's thread does the work, and wakes whoever waits.
+        true
+    }
+
     fn statements(&self) -> &Statements {
         &self.statements
     }
 
     async fn take(&self, values: &Values<'_>) -> Result<Option<(i64, i64)>, Fault> {
-        let rows = self.run(&self.statements.acquire, values).await.map_err(|failed| self.fault(&failed))?;
+        let rows = match self.run(&self.statements.acquire, values).await {
+            // Who has the key cannot be said, but that it cannot be had.
+            Err(failed) if self.is_locked_for_now(&failed) => return Ok(None),
+            rows => rows.map_err(|failed| self.fault(&failed))?,
+        };
         let tokens = rows.first().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose();
         tokens.map_err(|error| self.fault(&Failed::Asking(error)))
     }
 
     async fn rows(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<Row>, Fault> {
-        let rows = self.run(statement, values).await.map_err(|failed| self.fault(&failed))?;
+        let rows = match self.run(statement, values).await {
+            Err(failed)
+                if is(statement, &self.statements.stand_in_line) && self.is_locked_for_now(&failed) =>
+            {
+                return Ok(Vec::new());
+            }
+            rows => rows.map_err(|failed| self.fault(&failed))?,
+        };
         let read: Result<Vec<Row>, sqlx::Error> = rows.iter().map(read).collect();
         read.map_err(|error| self.fault(&Failed::Asking(error)))
     }
@@ -263,10 +320,17 @@ impl Patience {
         if self.begin.elapsed() > self.limit {
             return false;
         }
-        tokio::time::sleep(self.pause.mul_f64(wait::jitter())).await;
+        // On any executor.
+        let Ok(schedule) = background::schedule() else { return false };
+        schedule.alarm(self.pause.mul_f64(wait::jitter())).await;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         true
     }
+}
+
+/// Whether it is that very statement.
+fn is(statement: &Statement, other: &Statement) -> bool {
+    Arc::ptr_eq(&statement.text, &other.text)
 }
 
 /// SQLite remembers per process what is locked: a forked child would believe to have its parent's locks.

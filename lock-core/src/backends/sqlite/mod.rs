@@ -43,8 +43,8 @@ mod storage;
 
 use std::sync::Arc;
 
-pub use self::file::DatabaseFile;
 pub(crate) use self::address::{Address, QUERY};
+pub use self::file::DatabaseFile;
 use super::sql::Rows;
 use crate::{
     error::{Error, Result},
