@@ -45,18 +45,6 @@ fn what_cannot_be_a_database_is_named_with_the_reason() {
     }
 }
 
-#[test]
-fn a_network_file_system_is_refused() {
-    // The kernel's own: 9P, NFS and the like need somebody at the other end. FUSE has one device of its own to look at.
-    let scene = Scene::new(LONG);
-    if fs::metadata("/sys/fs/fuse/connections").is_err() {
-        tests::report("sqlite: no FUSE in this kernel to show that it is refused");
-        return;
-    }
-    let said = said_of(&scene, "sqlite:///sys/fs/fuse/connections/app.db");
-    assert!(!said.is_empty());
-}
-
 /// Root may write everywhere, unless it gives that up.
 fn without_privileges() -> Command {
     let mut command = Command::new("setpriv");

@@ -81,7 +81,8 @@ impl Scene {
     /// What `sqlite3` says to statements that have to succeed: a line per row.
     pub(crate) fn ask(&self, sql: &str) -> String {
         let mut command = shell();
-        let said = command.args(["-cmd", ".timeout 5000"]).arg(self.path()).arg(sql).output().unwrap();
+        let said =
+            command.args(["-cmd", ".timeout 5000"]).arg(self.path()).arg(format!(" {sql}")).output().unwrap();
         assert!(said.status.success(), "{sql}: {}", String::from_utf8_lossy(&said.stderr));
         String::from_utf8_lossy(&said.stdout).lines().last().unwrap_or_default().to_owned()
     }

@@ -61,8 +61,7 @@ pub struct DatabaseFile {
     create: Statement,
     unused: Statement,
     boot: String,
-    /// Since when nobody here has been able to write.
-    locked_since: Mutex<Option<Instant>>,
+    locked: Mutex<Locked>,
 }
 
 struct Session {
@@ -100,7 +99,7 @@ impl DatabaseFile {
             .thread_name(|_| "lock-sqlite".to_owned())
             .disable_statement_logging();
         let (pool, boot) = (Pool::new(CONNECTIONS), clock::boot()?);
-        Ok(Self { address, options, pool, statements, create, unused, boot, locked_since: Mutex::default() })
+        Ok(Self { address, options, pool, statements, create, unused, boot, locked: Mutex::default() })
     }
 
     /// Runs a statement; where the table is missing, it is made.
@@ -110,7 +109,7 @@ impl DatabaseFile {
     async fn run(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<SqliteRow>, Failed> {
         let limit = self.limit(statement, values);
         let mut lent = self.lend(limit).await.map_err(Failed::Connecting)?;
-        let (mut patience, mut made) = (Patience::new(limit), false);
+        let (mut patience, mut made) = (self.patience(limit), false);
         let done = loop {
             let told = Values { now: clock::now(), wall: clock::wall(), boot: &self.boot, ..values.clone() };
             let mut done = lent.connection.run(statement, &told).await;
@@ -123,12 +122,12 @@ impl DatabaseFile {
             }
             if !done.as_ref().is_err_and(fault::is_busy) {
                 if !self.only_reads(statement) {
-                    *sync::lock(&self.locked_since) = None;
+                    *sync::lock(&self.locked) = Locked::default();
                 }
                 break done;
             }
+            sync::lock(&self.locked).is_still();
             if !patience.goes_on().await {
-                sync::lock(&self.locked_since).get_or_insert(patience.begin);
                 break done;
             }
         };
@@ -142,16 +141,17 @@ impl DatabaseFile {
     /// How long to try, below what the engine allows for such a call.
     fn limit(&self, statement: &Statement, values: &Values<'_>) -> Duration {
         let ttl = Duration::from_micros(u64::try_from(values.ttl).unwrap_or(0));
-        if is(statement, &self.statements.release) {
-            return RELEASE_LIMIT;
-        }
-        let limit = BUSY_LIMIT.min(match () {
+        BUSY_LIMIT.min(match () {
             () if is(statement, &self.statements.renew) => ttl / 8,
             () if is(statement, &self.statements.acquire) => ttl / 4,
             () if is(statement, &self.statements.stand_in_line) => ttl / 4,
             () => BUSY_LIMIT,
-        });
-        limit.saturating_sub(self.locked_for()).max(LOOK)
+        })
+    }
+
+    /// Who comes while the file is locked has less of it: the time is that of all who wait in line for the connection.
+    fn patience(&self, limit: Duration) -> Patience {
+        Patience::new(limit.saturating_sub(self.locked_for()).max(LOOK))
     }
 
     fn only_reads(&self, statement: &Statement) -> bool {
@@ -161,7 +161,7 @@ impl DatabaseFile {
 
     /// How long the file has been locked, as far as is known here.
     fn locked_for(&self) -> Duration {
-        sync::lock(&self.locked_since).map_or(Duration::ZERO, |since| since.elapsed())
+        sync::lock(&self.locked).how_long()
     }
 
     /// Whether a file that is locked may be so for a key that is held: not for ever.
@@ -181,14 +181,14 @@ impl DatabaseFile {
     }
 
     async fn connect_patiently(&self, limit: Duration) -> Result<Session, sqlx::Error> {
-        let mut patience = Patience::new(limit);
+        let mut patience = self.patience(limit);
         loop {
             let made = self.connect().await;
             if !made.as_ref().is_err_and(fault::is_busy) {
                 return made;
             }
+            sync::lock(&self.locked).is_still();
             if !patience.goes_on().await {
-                sync::lock(&self.locked_since).get_or_insert(patience.begin);
                 return made;
             }
         }
@@ -269,8 +269,18 @@ impl Database for DatabaseFile {
     }
 
     async fn change(&self, statement: &Statement, values: &Values<'_>) -> Result<bool, Fault> {
-        let rows = self.run(statement, values).await.map_err(|failed| self.fault(&failed))?;
-        Ok(!rows.is_empty())
+        let begin = Instant::now();
+        loop {
+            let done = self.run(statement, values).await;
+            // The connection is for others meanwhile.
+            let again = is(statement, &self.statements.release) && begin.elapsed() < RELEASE_LIMIT;
+            match done {
+                Err(Failed::Asking(error)) if again && fault::is_busy(&error) => {
+                    pause(LONGEST_PAUSE * 4).await
+                }
+                done => return done.map(|rows| !rows.is_empty()).map_err(|failed| self.fault(&failed)),
+            }
+        }
     }
 
     async fn prune(&self, values: &Values<'_>) -> Result<bool, Fault> {
@@ -320,11 +330,34 @@ impl Patience {
         if self.begin.elapsed() > self.limit {
             return false;
         }
-        // On any executor.
-        let Ok(schedule) = background::schedule() else { return false };
-        schedule.alarm(self.pause.mul_f64(wait::jitter())).await;
+        pause(self.pause).await;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         true
+    }
+}
+
+/// About that long, on any executor.
+async fn pause(about: Duration) {
+    if let Ok(schedule) = background::schedule() {
+        schedule.alarm(about.mul_f64(wait::jitter())).await;
+    }
+}
+
+/// Whether the file has been found locked each time, and since when.
+#[derive(Debug, Default)]
+struct Locked(Option<(Instant, Instant)>);
+
+impl Locked {
+    fn is_still(&mut self) {
+        let now = Instant::now();
+        let since = now.checked_sub(self.how_long()).unwrap_or(now);
+        self.0 = Some((since, now));
+    }
+
+    /// Nothing is known any more if nobody has looked for a while.
+    fn how_long(&self) -> Duration {
+        let known = self.0.filter(|(_, seen)| seen.elapsed() < LOCKED * 2);
+        known.map_or(Duration::ZERO, |(since, _)| since.elapsed())
     }
 }
 
