@@ -13,10 +13,7 @@ use lock_core::{
     conformance::{Leases, Subject},
 };
 
-use crate::{
-    scratch::Scratch,
-    servers::{PostgresServer, RedisServer},
-};
+use crate::{scratch::Scratch, servers::{PostgresServer, RedisServer}};
 
 /// Every backend, each on a store of its own that lasts as long as the subject.
 pub fn subjects() -> Vec<Subject> {

@@ -63,7 +63,8 @@ impl Address {
     }
 
     pub(super) fn to_options(&self) -> PgConnectOptions {
-        let mut options = PgConnectOptions::new().host(&self.host).port(self.port).database(&self.database);
+        let mut options =
+            PgConnectOptions::new().host(&self.host).port(self.port).database(&self.database);
         if let Some(user) = &self.user {
             options = options.username(user);
         }

@@ -72,10 +72,7 @@ fn ends_session(code: &str) -> bool {
 
 fn is_permanent(code: &str) -> bool {
     // Who one is, what one may do, what there is; but a read-only server may become the primary.
-    code.starts_with("28")
-        || matches!(code, "3D000" | "3F000")
-        || code.starts_with("42")
-        || code.starts_with("22")
+    code.starts_with("28") || matches!(code, "3D000" | "3F000") || code.starts_with("42") || code.starts_with("22")
 }
 
 fn text(error: &Error, address: &Address) -> String {

@@ -213,7 +213,11 @@ impl Wire {
         Ok(Session { connection, own })
     }
 
-    pub(super) async fn run(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<PgRow>, Failed> {
+    pub(super) async fn run(
+        &self,
+        statement: &Statement,
+        values: &Values<'_>,
+    ) -> Result<Vec<PgRow>, Failed> {
         let mut lent = self.pool.get(|| self.connect()).await.map_err(Failed::Connecting)?;
         let done = lent.connection.run(statement, values).await;
         match &done {

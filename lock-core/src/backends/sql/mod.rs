@@ -284,7 +284,8 @@ impl<D: Database> Inner<D> {
         *pruned = Some(Instant::now());
         drop(pruned);
         let inner = Arc::clone(self);
-        let pruning = background::spawn(async move {
+        // Not on the runtime of whoever has acquired. Where there is no thread for it, it is for another time.
+        drop(background::spawn(async move {
             let values = Values { kept: row::as_micros(KEPT), ..Values::of("") };
             for _ in 0..PRUNINGS {
                 match inner.database.prune(&values).await {
@@ -297,10 +298,7 @@ impl<D: Database> Inner<D> {
                     }
                 }
             }
-        });
-        if let Err(error) = pruning {
-            tracing::debug!(%error, "could not remove rows that nobody uses");
-        }
+        }));
     }
 
     /// Does it in the caller's thread, which is blocked for `limit` at most.
@@ -315,7 +313,13 @@ impl<D: Database> Inner<D> {
         Some(park::block_on_until(limited_anywhere(limit, job), Instant::now().checked_add(limit)))
     }
 
-    fn values<'a>(&'a self, id: &'a str, owner: &'a str, entry: &'a str, request: &'a Request) -> Values<'a> {
+    fn values<'a>(
+        &'a self,
+        id: &'a str,
+        owner: &'a str,
+        entry: &'a str,
+        request: &'a Request,
+    ) -> Values<'a> {
         Values {
             key: request.key.as_str(),
             owner,

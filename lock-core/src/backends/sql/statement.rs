@@ -105,8 +105,7 @@ fn pieces(text: &str) -> Vec<Piece> {
 mod tests {
     use super::*;
 
-    const FILE: &str =
-        "-- Says :owner why.\nSELECT {row} FROM {table} WHERE id = :id AND owner <> :owner OR id = :id;\n";
+    const FILE: &str = "-- Says :owner why.\nSELECT {row} FROM {table} WHERE id = :id AND owner <> :owner OR id = :id;\n";
 
     fn statement(style: Style) -> Statement {
         Statement::new(FILE, "-- All.\nkey, owner", &Table::parse("app.locks", '"').unwrap(), style)
