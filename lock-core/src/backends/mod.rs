@@ -1,7 +1,7 @@
 //! The stores, side by side.
 
 pub mod file;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod mailbox;
 pub(crate) mod memory;
 #[cfg(feature = "postgres")]

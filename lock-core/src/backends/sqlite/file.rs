@@ -24,9 +24,13 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow},
 };
 
-use super::{address::Address, clock, fault, storage};
+use super::{
+    address::Address,
+    clock, fault, storage,
+    watch::{self, Bell},
+};
 use crate::{
-    backend::{Capabilities, Fault},
+    backend::{Capabilities, Fault, Request, Watch},
     backends::sql::{Database, Failed, Lent, Pool, Row, Statement, Statements, Style, Value, Values},
     background,
     error::Result,
@@ -48,8 +52,11 @@ const LOOK: Duration = Duration::from_millis(10);
 /// For how long a locked file is taken for a held key; then it is an error.
 const LOCKED: Duration = Duration::from_secs(5);
 
-/// The pause before the next try, at first and at most.
-const PAUSE: Duration = Duration::from_micros(500);
+/// How often a statement is tried again at once: most writes are over in less time than it takes to go to sleep.
+const AT_ONCE: u32 = 5;
+
+/// The pause before the next try then, at first and at most.
+const PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 
 /// A SQLite database file.
@@ -62,15 +69,16 @@ pub struct DatabaseFile {
     unused: Statement,
     boot: String,
     locked: Mutex<Locked>,
+    bell: Bell,
 }
 
-struct Session {
-    connection: SqliteConnection,
-    file: Option<Identity>,
+pub(super) struct Session {
+    pub(super) connection: SqliteConnection,
+    pub(super) file: Option<Identity>,
 }
 
 /// The device and the number of a file.
-type Identity = (u64, u64);
+pub(super) type Identity = (u64, u64);
 
 impl DatabaseFile {
     pub(super) fn new(address: Address) -> Result<Self> {
@@ -98,8 +106,9 @@ impl DatabaseFile {
             .busy_timeout(Duration::ZERO)
             .thread_name(|_| "lock-sqlite".to_owned())
             .disable_statement_logging();
-        let (pool, boot) = (Pool::new(CONNECTIONS), clock::boot()?);
-        Ok(Self { address, options, pool, statements, create, unused, boot, locked: Mutex::default() })
+        let (pool, locked, boot) = (Pool::new(CONNECTIONS), Mutex::default(), clock::boot()?);
+        let bell = Bell::new(address.path(), &options, statement(include_str!("statements/turn.sql")), &boot);
+        Ok(Self { address, options, pool, statements, create, unused, boot, locked, bell })
     }
 
     /// Runs a statement; where the table is missing, it is made.
@@ -228,6 +237,7 @@ impl Database for DatabaseFile {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             across_hosts: false,
+            notifies: watch::SUPPORTED,
             queues: true,
             survives_restart: true,
             hand_over: true,
@@ -278,7 +288,13 @@ impl Database for DatabaseFile {
                 Err(Failed::Asking(error)) if again && fault::is_busy(&error) => {
                     pause(LONGEST_PAUSE * 4).await
                 }
-                done => return done.map(|rows| !rows.is_empty()).map_err(|failed| self.fault(&failed)),
+                Err(failed) => return Err(self.fault(&failed)),
+                Ok(rows) => {
+                    if rows.first().is_some_and(|row| matches!(row.try_get(0), Ok(1_i64))) {
+                        self.bell.ring();
+                    }
+                    return Ok(!rows.is_empty());
+                }
             }
         }
     }
@@ -291,10 +307,22 @@ impl Database for DatabaseFile {
         let unused = self.run(&self.unused, &values).await.map_err(|failed| self.fault(&failed))?;
         Ok(!unused.is_empty() && self.change(&self.statements.prune, &values).await?)
     }
+
+    fn expect(&self, id: &str, request: &Request) {
+        self.bell.expect(id, &request.owner);
+    }
+
+    async fn listen(&self, id: &str, request: &Request) -> Result<Option<Box<dyn Watch>>, Fault> {
+        Ok(self.bell.listen(id, &request.owner))
+    }
+
+    fn forget(&self, id: &str, request: &Request) {
+        self.bell.forget(id, &request.owner);
+    }
 }
 
 impl Session {
-    async fn run(
+    pub(super) async fn run(
         &mut self,
         statement: &Statement,
         values: &Values<'_>,
@@ -315,12 +343,13 @@ impl Session {
 struct Patience {
     begin: Instant,
     limit: Duration,
+    tries: u32,
     pause: Duration,
 }
 
 impl Patience {
     fn new(limit: Duration) -> Self {
-        Self { begin: Instant::now(), limit, pause: PAUSE }
+        Self { begin: Instant::now(), limit, tries: 0, pause: PAUSE }
     }
 
     /// Waits for a moment, if there is time for another try.
@@ -329,6 +358,10 @@ impl Patience {
     async fn goes_on(&mut self) -> bool {
         if self.begin.elapsed() > self.limit {
             return false;
+        }
+        self.tries += 1;
+        if self.tries <= AT_ONCE {
+            return true;
         }
         pause(self.pause).await;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
@@ -378,7 +411,7 @@ fn check_process() -> Result<(), sqlx::Error> {
     }
 }
 
-fn identity(path: &Path) -> Option<Identity> {
+pub(super) fn identity(path: &Path) -> Option<Identity> {
     rustix::fs::stat(path).ok().map(|found| (found.st_dev, found.st_ino))
 }
 

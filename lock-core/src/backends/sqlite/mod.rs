@@ -46,6 +46,11 @@ mod clock;
 mod fault;
 mod file;
 mod storage;
+#[cfg(target_os = "linux")]
+mod watch;
+#[cfg(not(target_os = "linux"))]
+#[path = "no_watch.rs"]
+mod watch;
 
 use std::sync::Arc;
 
