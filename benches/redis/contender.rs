@@ -8,8 +8,11 @@ pub(crate) use benches::contender::{Answer, Blocking, Contender, Entry, Section,
 use crate::contenders::{blpop, distributed_lock, ours, raw, redis_lock, redissun, rlock, rslock};
 
 /// Us.
-pub(crate) const OURS: Entry =
-    Entry { name: benches::contender::OURS, waiting: Waiting::Woken, connect: |url| Box::pin(ours::connect(url)) };
+pub(crate) const OURS: Entry = Entry {
+    name: benches::contender::OURS,
+    waiting: Waiting::Woken,
+    connect: |url| Box::pin(ours::connect(url)),
+};
 
 /// Us, with a connection on the caller's runtime.
 pub(crate) const OURS_ON_RUNTIME: Entry = Entry {

@@ -29,7 +29,8 @@ pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
         for threads in [Threads::One, Threads::Many] {
             let runtime = threads.runtime()?;
             let field = players(&runtime, &UNCONTENDED, &stage.server.url(), "crowd")?;
-            let mut runs: Vec<Run<'_>> = field.iter().map(|player| crowd(&runtime, player, TASKS, PAIRS)).collect();
+            let mut runs: Vec<Run<'_>> =
+                field.iter().map(|player| crowd(&runtime, player, TASKS, PAIRS)).collect();
             let samples = interleaved(stage.effort.rounds(31), stage.patience(), &mut runs)?;
             let way = format!("{}{}", threads.name(), cores.name());
             let (own, floor) = (samples.median(ours), samples.median(raw));

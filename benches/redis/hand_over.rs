@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
+pub(crate) use benches::hand_over::{Waiter, asleep, synchronous};
 use benches::{
     Result,
     hand_over::{self, asynchronous},
     report::{Demand, Row},
     rounds::{Run, interleaved},
 };
-pub(crate) use benches::hand_over::{Waiter, asleep, synchronous};
 
 use crate::{
     columns::Columns,
-    contender::{REDISSUN, OURS, WAITING, Waiting, named, place},
+    contender::{OURS, REDISSUN, WAITING, Waiting, named, place},
     contenders::ours,
     cores::Cores,
     stage::{Findings, Stage, Threads, players},

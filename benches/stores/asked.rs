@@ -51,7 +51,8 @@ fn of(place: &Place, port: u16) -> Result<Findings> {
     let mut found = Findings { title: format!("{title}: round trips"), ..Findings::default() };
     let head = ["", "acquire", "release", "hand-over", "what acquire and release were"];
     found.grid.push(head.map(String::from).to_vec());
-    for (entry, player) in place.store.field.iter().zip(players(&runtime, place.store.field, &url, "asked")?) {
+    for (entry, player) in place.store.field.iter().zip(players(&runtime, place.store.field, &url, "asked")?)
+    {
         let [acquire, release] = alone(&runtime, &player, &counter)?;
         let each = |count: &Count| f64::from(count.trips) / f64::from(PAIRS);
         let handed = handed_over(Team { entry: *entry, processes: 2, tasks: 1 }, &url, &counter)?;

@@ -95,20 +95,6 @@ pub(crate) fn alarm(at: Instant) -> Result<JoinHandle<()>, Error> {
     spawn(async move { tokio::time::sleep_until(at.into()).await })
 }
 
-/// Sleeps for so long, on any executor.
-///
-/// # Errors
-/// If there is no background thread to do it, and none to be had.
-#[cfg(feature = "sqlite")]
-pub(crate) async fn sleep(pause: Duration) -> std::io::Result<()> {
-    if is_current() {
-        tokio::time::sleep(pause).await;
-        return Ok(());
-    }
-    let alarm = alarm(Instant::now() + pause).map_err(std::io::Error::other)?;
-    alarm.await.map_err(std::io::Error::other)
-}
-
 /// Whether what belongs to this thread's runtime can be made now: connections of others would end with their runtimes.
 ///
 /// # Errors
@@ -118,7 +104,10 @@ pub(crate) fn check_is_current() -> std::io::Result<()> {
     if is_current() {
         Ok(())
     } else {
-        Err(std::io::Error::new(std::io::ErrorKind::WouldBlock, "the connection was just taken by somebody else"))
+        Err(std::io::Error::new(
+            std::io::ErrorKind::WouldBlock,
+            "the connection was just taken by somebody else",
+        ))
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod encoded;
 pub mod file;
-#[cfg(any(feature = "postgres", feature = "redis"))]
+#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod mailbox;
 #[cfg(feature = "memcached")]
 pub mod memcached;

@@ -2,7 +2,8 @@
 
 use std::{
     fmt,
-    future::pending, io,
+    future::pending,
+    io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -18,10 +19,10 @@ use sqlx::{
 use super::{address::to_options, fault, listen::Listener};
 use crate::{
     backend::{Capabilities, Fault, Request, Watch},
-    background,
     backends::sql::{
         Address, Database, Failed, Pool, Row, Statement, Statements, Style, Taken, Values, digits,
     },
+    background,
     error::Result,
     lease::Owner,
     race::{Either, race},

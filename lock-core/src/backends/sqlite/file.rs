@@ -24,27 +24,39 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow},
 };
 
-use super::{address::Address, clock, fault, storage};
+use super::{
+    address::Address,
+    clock, fault, storage,
+    watch::{self, Bell},
+};
 use crate::{
-    backend::{Capabilities, Fault},
-    background,
+    backend::{Capabilities, Fault, Request, Watch},
     backends::sql::{Database, Failed, Lent, Pool, Row, Statement, Statements, Style, Taken, Values},
+    background,
     error::Result,
     lease::Owner,
+    sync::{self, Mutex},
     wait,
 };
 
 /// How many connections a client has at most: only one may write at a time.
 const CONNECTIONS: usize = 1;
 
-/// How long a statement is tried while others write, at most.
-const BUSY_LIMIT: Duration = Duration::from_secs(1);
+/// How long a statement is tried while others write, at most; a release for longer, as nobody has the key otherwise.
+const BUSY_LIMIT: Duration = Duration::from_millis(800);
+const RELEASE_LIMIT: Duration = Duration::from_secs(4);
 
-/// The same outside of the background thread, which then goes on: less than half of what the engine allows there.
-const BUSY_LIMIT_HERE: Duration = Duration::from_millis(400);
+/// How long a statement is tried while the file has been locked for longer than that already.
+const LOOK: Duration = Duration::from_millis(10);
 
-/// The pause before the next try, at first and at most.
-const PAUSE: Duration = Duration::from_micros(500);
+/// For how long a locked file is taken for a held key; then it is an error.
+const LOCKED: Duration = Duration::from_secs(5);
+
+/// How often a statement is tried again at once: most writes are over in less time than it takes to go to sleep.
+const AT_ONCE: u32 = 5;
+
+/// The pause before the next try then, at first and at most.
+const PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 
 /// A SQLite database file.
@@ -56,15 +68,17 @@ pub struct DatabaseFile {
     create: Statement,
     unused: Statement,
     boot: String,
+    locked: Mutex<Locked>,
+    bell: Bell,
 }
 
-struct Session {
-    connection: SqliteConnection,
-    file: Option<Identity>,
+pub(super) struct Session {
+    pub(super) connection: SqliteConnection,
+    pub(super) file: Option<Identity>,
 }
 
 /// The device and the number of a file.
-type Identity = (u64, u64);
+pub(super) type Identity = (u64, u64);
 
 impl DatabaseFile {
     pub(super) fn new(address: Address) -> Result<Self> {
@@ -92,8 +106,9 @@ impl DatabaseFile {
             .busy_timeout(Duration::ZERO)
             .thread_name(|_| "lock-sqlite".to_owned())
             .disable_statement_logging();
-        let (pool, boot) = (Pool::new(CONNECTIONS), clock::boot()?);
-        Ok(Self { address, options, pool, statements, create, unused, boot })
+        let (pool, locked, boot) = (Pool::new(CONNECTIONS), Mutex::default(), clock::boot()?);
+        let bell = Bell::new(address.path(), &options, statement(include_str!("statements/turn.sql")), &boot);
+        Ok(Self { address, options, pool, statements, create, unused, boot, locked, bell })
     }
 
     /// Runs a statement; where the table is missing, it is made.
@@ -102,9 +117,8 @@ impl DatabaseFile {
     /// file is locked, not the key. The connection is kept meanwhile: nobody else of this process could write either.
     async fn run(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<SqliteRow>, Failed> {
         let limit = self.limit(statement, values);
-        let limit = if background::is_current() { limit } else { limit.min(BUSY_LIMIT_HERE) };
         let mut lent = self.lend(limit).await.map_err(Failed::Connecting)?;
-        let (mut patience, mut made) = (Patience::new(limit), false);
+        let (mut patience, mut made) = (self.patience(limit), false);
         let done = loop {
             let told = Values { now: clock::now(), wall: clock::wall(), boot: &self.boot, ..values.clone() };
             let mut done = lent.connection.run(statement, &told).await;
@@ -115,7 +129,14 @@ impl DatabaseFile {
                     continue;
                 }
             }
-            if !done.as_ref().is_err_and(fault::is_busy) || !patience.goes_on().await {
+            if !done.as_ref().is_err_and(fault::is_busy) {
+                if !self.only_reads(statement) {
+                    *sync::lock(&self.locked) = Locked::default();
+                }
+                break done;
+            }
+            sync::lock(&self.locked).is_still();
+            if !patience.goes_on().await {
                 break done;
             }
         };
@@ -128,14 +149,34 @@ impl DatabaseFile {
 
     /// How long to try, below what the engine allows for such a call.
     fn limit(&self, statement: &Statement, values: &Values<'_>) -> Duration {
-        let part =
-            |part| BUSY_LIMIT.min(Duration::from_micros(u64::try_from(values.ttl).unwrap_or(0)) / part);
-        match &statement.text {
-            text if Arc::ptr_eq(text, &self.statements.renew.text) => part(8),
-            text if Arc::ptr_eq(text, &self.statements.acquire.text) => part(2),
-            text if Arc::ptr_eq(text, &self.statements.stand_in_line.text) => part(8),
-            _ => BUSY_LIMIT,
-        }
+        let ttl = Duration::from_micros(u64::try_from(values.ttl).unwrap_or(0));
+        BUSY_LIMIT.min(match () {
+            () if is(statement, &self.statements.renew) => ttl / 8,
+            () if is(statement, &self.statements.acquire) => ttl / 4,
+            () if is(statement, &self.statements.stand_in_line) => ttl / 4,
+            () => BUSY_LIMIT,
+        })
+    }
+
+    /// Who comes while the file is locked has less of it: the time is that of all who wait in line for the connection.
+    fn patience(&self, limit: Duration) -> Patience {
+        Patience::new(limit.saturating_sub(self.locked_for()).max(LOOK))
+    }
+
+    fn only_reads(&self, statement: &Statement) -> bool {
+        let reading = [&self.statements.look, &self.statements.held, &self.unused];
+        reading.into_iter().any(|reading| is(statement, reading))
+    }
+
+    /// How long the file has been locked, as far as is known here.
+    fn locked_for(&self) -> Duration {
+        sync::lock(&self.locked).how_long()
+    }
+
+    /// Whether a file that is locked may be so for a key that is held: not for ever.
+    fn is_locked_for_now(&self, failed: &Failed) -> bool {
+        let (Failed::Connecting(error) | Failed::Asking(error)) = failed;
+        fault::is_busy(error) && self.locked_for() < LOCKED
     }
 
     /// A connection to the file that is there now.
@@ -149,10 +190,14 @@ impl DatabaseFile {
     }
 
     async fn connect_patiently(&self, limit: Duration) -> Result<Session, sqlx::Error> {
-        let mut patience = Patience::new(limit);
+        let mut patience = self.patience(limit);
         loop {
             let made = self.connect().await;
-            if !made.as_ref().is_err_and(fault::is_busy) || !patience.goes_on().await {
+            if !made.as_ref().is_err_and(fault::is_busy) {
+                return made;
+            }
+            sync::lock(&self.locked).is_still();
+            if !patience.goes_on().await {
                 return made;
             }
         }
@@ -192,6 +237,7 @@ impl Database for DatabaseFile {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             across_hosts: false,
+            notifies: watch::SUPPORTED,
             queues: true,
             survives_restart: true,
             hand_over: true,
@@ -200,29 +246,56 @@ impl Database for DatabaseFile {
         }
     }
 
-    fn statements(&self) -> &Statements {
-        &self.statements
-    }
-
-    /// The connection's own thread does the work, and answers to whatever thread or task.
+    /// The connection's own thread does the work, and wakes whoever waits.
     fn runs_here(&self) -> bool {
         true
     }
 
+    fn statements(&self) -> &Statements {
+        &self.statements
+    }
+
     async fn take(&self, values: &Values<'_>) -> Result<Taken, Fault> {
-        let rows = self.run(&self.statements.acquire, values).await.map_err(|failed| self.fault(&failed))?;
+        let rows = match self.run(&self.statements.acquire, values).await {
+            // Who has the key cannot be said, but that it cannot be had.
+            Err(failed) if self.is_locked_for_now(&failed) => return Ok(Taken::Locked),
+            rows => rows.map_err(|failed| self.fault(&failed))?,
+        };
         Taken::read(&rows).map_err(|error| self.fault(&Failed::Asking(error)))
     }
 
     async fn rows(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<Row>, Fault> {
-        let rows = self.run(statement, values).await.map_err(|failed| self.fault(&failed))?;
+        let rows = match self.run(statement, values).await {
+            Err(failed)
+                if is(statement, &self.statements.stand_in_line) && self.is_locked_for_now(&failed) =>
+            {
+                return Ok(Vec::new());
+            }
+            rows => rows.map_err(|failed| self.fault(&failed))?,
+        };
         let read: Result<Vec<Row>, sqlx::Error> = rows.iter().map(Row::read).collect();
         read.map_err(|error| self.fault(&Failed::Asking(error)))
     }
 
     async fn change(&self, statement: &Statement, values: &Values<'_>) -> Result<bool, Fault> {
-        let rows = self.run(statement, values).await.map_err(|failed| self.fault(&failed))?;
-        Ok(!rows.is_empty())
+        let begin = Instant::now();
+        loop {
+            let done = self.run(statement, values).await;
+            // The connection is for others meanwhile.
+            let again = is(statement, &self.statements.release) && begin.elapsed() < RELEASE_LIMIT;
+            match done {
+                Err(Failed::Asking(error)) if again && fault::is_busy(&error) => {
+                    pause(LONGEST_PAUSE * 4).await
+                }
+                Err(failed) => return Err(self.fault(&failed)),
+                Ok(rows) => {
+                    if rows.first().is_some_and(|row| matches!(row.try_get(0), Ok(1_i64))) {
+                        self.bell.ring();
+                    }
+                    return Ok(!rows.is_empty());
+                }
+            }
+        }
     }
 
     async fn prune(&self, values: &Values<'_>) -> Result<bool, Fault> {
@@ -233,10 +306,22 @@ impl Database for DatabaseFile {
         let unused = self.run(&self.unused, &values).await.map_err(|failed| self.fault(&failed))?;
         Ok(!unused.is_empty() && self.change(&self.statements.prune, &values).await?)
     }
+
+    fn expect(&self, id: &str, request: &Request) {
+        self.bell.expect(id, &request.owner);
+    }
+
+    async fn listen(&self, id: &str, request: &Request) -> Result<Option<Box<dyn Watch>>, Fault> {
+        Ok(self.bell.listen(id, &request.owner))
+    }
+
+    fn forget(&self, id: &str, request: &Request) {
+        self.bell.forget(id, &request.owner);
+    }
 }
 
 impl Session {
-    async fn run(
+    pub(super) async fn run(
         &mut self,
         statement: &Statement,
         values: &Values<'_>,
@@ -250,12 +335,13 @@ impl Session {
 struct Patience {
     begin: Instant,
     limit: Duration,
+    tries: u32,
     pause: Duration,
 }
 
 impl Patience {
     fn new(limit: Duration) -> Self {
-        Self { begin: Instant::now(), limit, pause: PAUSE }
+        Self { begin: Instant::now(), limit, tries: 0, pause: PAUSE }
     }
 
     /// Waits for a moment, if there is time for another try.
@@ -265,10 +351,44 @@ impl Patience {
         if self.begin.elapsed() > self.limit {
             return false;
         }
-        let slept = background::sleep(self.pause.mul_f64(wait::jitter())).await.is_ok();
+        self.tries += 1;
+        if self.tries <= AT_ONCE {
+            return true;
+        }
+        pause(self.pause).await;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-        slept
+        true
     }
+}
+
+/// About that long, on any executor.
+async fn pause(about: Duration) {
+    if let Ok(schedule) = background::schedule() {
+        schedule.alarm(about.mul_f64(wait::jitter())).await;
+    }
+}
+
+/// Whether the file has been found locked each time, and since when.
+#[derive(Debug, Default)]
+struct Locked(Option<(Instant, Instant)>);
+
+impl Locked {
+    fn is_still(&mut self) {
+        let now = Instant::now();
+        let since = now.checked_sub(self.how_long()).unwrap_or(now);
+        self.0 = Some((since, now));
+    }
+
+    /// Nothing is known any more if nobody has looked for a while.
+    fn how_long(&self) -> Duration {
+        let known = self.0.filter(|(_, seen)| seen.elapsed() < LOCKED * 2);
+        known.map_or(Duration::ZERO, |(since, _)| since.elapsed())
+    }
+}
+
+/// Whether it is that very statement.
+fn is(statement: &Statement, other: &Statement) -> bool {
+    Arc::ptr_eq(&statement.text, &other.text)
 }
 
 /// SQLite remembers per process what is locked: a forked child would believe to have its parent's locks.
@@ -283,7 +403,7 @@ fn check_process() -> Result<(), sqlx::Error> {
     }
 }
 
-fn identity(path: &Path) -> Option<Identity> {
+pub(super) fn identity(path: &Path) -> Option<Identity> {
     rustix::fs::stat(path).ok().map(|found| (found.st_dev, found.st_ino))
 }
 

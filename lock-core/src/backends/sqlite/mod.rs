@@ -8,7 +8,8 @@
 //! | exclusion between all processes of one machine that use the file, containers included | between machines: a file on a network file system is refused |
 //! | a dead holder's lock is free after its ttl; all are free after a restart of the machine | a lock that outlives a restart of the machine |
 //! | fencing tokens grow: max(last + 1, time of day in µs), over restarts and a removed file | against a clock set back *and* a removed file, or a power cut |
-//! | waiting processes are served in the order in which they came | at once: they look again every `retry` |
+//! | waiting processes are served in the order in which they came, if `retry` is below 120 ms | at once: they look again every `retry` |
+//! | waiting for others who write is fair: nobody who waits longer has worse prospects | anything while somebody keeps the file locked, see [the file](#the-file) |
 //!
 //! # Settings
 //! Beside those of every locker, in the URL's query: `table=lock_leases`. A path is absolute after three slashes
@@ -28,9 +29,14 @@
 //! every acquire and every release waits for the disk (`synchronous=FULL`), as less would endanger the application's
 //! data.
 //!
-//! SQLite lets one write at a time. While somebody's transaction keeps the file, a call tries again for up to a second
-//! (an acquire up to half of its ttl, if that is less), and then fails with an error that can be retried; a holder goes on
-//! as long as a renewal gets through before its lease ends. So keep transactions much shorter than the shortest ttl.
+//! SQLite lets one write at a time. While somebody's transaction keeps the file, or a process that was stopped in the
+//! middle of a write (SIGSTOP, a debugger), nobody can acquire, renew or release:
+//! - An acquire is tried for up to 0.8 s (a quarter of its ttl, if that is less). For 5 s the key then counts as held by
+//!   somebody unknown: who waits goes on waiting, who does not is told so. After that it is an error that can be retried.
+//! - A release is tried for up to 4 s; if it fails, the lease ends by its ttl.
+//! - A holder goes on if a renewal gets through before its lease ends, and is told otherwise.
+//!
+//! So keep transactions much shorter than the shortest ttl.
 //!
 //! A forked child of a process that has used the file cannot use it, for SQLite's own sake; one that runs another program
 //! can.
@@ -40,6 +46,11 @@ mod clock;
 mod fault;
 mod file;
 mod storage;
+#[cfg(target_os = "linux")]
+mod watch;
+#[cfg(not(target_os = "linux"))]
+#[path = "no_watch.rs"]
+mod watch;
 
 use std::sync::Arc;
 

@@ -23,7 +23,7 @@ const SHARED: [(u64, &str); 22] = [
     (0x7375_7245, "Coda"),
     (0x564c, "NCP"),
     (0x6163_6673, "ACFS"),
-    (0x013_111a8, "IBRIX"),
+    (0x0131_11a8, "IBRIX"),
     (0xaad7_aaea, "PanFS"),
     (0x786f_4256, "a shared folder of VirtualBox"),
     (0xbacb_acbc, "a shared folder of VMware"),
@@ -37,15 +37,40 @@ const SHARED: [(u64, &str); 22] = [
 pub(super) fn shared_between_machines(path: &Path) -> Option<&'static str> {
     let of = |path: &Path| rustix::fs::statfs(path).ok();
     let found = of(path).or_else(|| of(path.parent()?))?;
-    // Some kinds of machine have it signed, and 32 bits wide.
-    #[expect(clippy::allow_attributes, reason = "the type is another one elsewhere")]
-    #[allow(clippy::cast_sign_loss, clippy::unnecessary_cast, reason = "as above")]
-    let number = found.f_type as u64 & 0xffff_ffff;
-    SHARED.iter().find(|(known, _)| *known == number).map(|(_, name)| *name)
+    // The type differs between kinds of machine, and where it is a signed one of 32 bits, so does what stands above them.
+    name_of(i128::from(found.f_type))
+}
+
+#[cfg(target_os = "linux")]
+fn name_of(number: i128) -> Option<&'static str> {
+    let number = number & 0xffff_ffff;
+    SHARED.iter().find(|(known, _)| i128::from(*known) == number).map(|(_, name)| *name)
 }
 
 /// Elsewhere there is no clock to use it with.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn shared_between_machines(_: &Path) -> Option<&'static str> {
     None
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_systems_that_machines_share_are_known_also_as_signed_numbers() {
+        assert_eq!(name_of(0x6969), Some("NFS"));
+        assert_eq!(name_of(0xff53_4d42), Some("CIFS"));
+        assert_eq!(name_of(i128::from(-0x00ac_b2be_i32)), Some("CIFS"));
+        // ext4, tmpfs, overlayfs, btrfs and XFS.
+        for local in [0xef53, 0x0102_1994, 0x794c_7630, 0x9123_683e, 0x5846_5342] {
+            assert_eq!(name_of(local), None, "{local:x}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_judged_by_its_directory() {
+        assert_eq!(shared_between_machines(Path::new("/proc/self/not-there")), None);
+        assert_eq!(shared_between_machines(Path::new("/not/there/at/all")), None);
+    }
 }

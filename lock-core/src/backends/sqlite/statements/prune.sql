@@ -6,4 +6,4 @@ DELETE FROM {table} WHERE id IN (
     UNION ALL
     SELECT * FROM (SELECT id FROM {table} WHERE id < :id ORDER BY id LIMIT 500)
 ) AND (boot <> :boot OR expires_at < :now - :kept) AND last_token < :wall - :kept
-RETURNING 1
+RETURNING 0

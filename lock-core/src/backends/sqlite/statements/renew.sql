@@ -2,4 +2,4 @@
 -- Invariant: only the owner's own lease, and only while it lasts.
 UPDATE {table} SET expires_at = max(expires_at, :now + :ttl)
 WHERE id = :id AND owner = :owner AND boot = :boot AND expires_at > :now
-RETURNING 1
+RETURNING 0

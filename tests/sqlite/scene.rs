@@ -1,0 +1,169 @@
+//! A database file, those who use it, and somebody else's transaction.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    path::PathBuf,
+    process::{Child, ChildStdin, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use lock::{Guard, Locker, Settings, backends::Sqlite};
+use lock_core::conformance::{Peer, Side, pulse};
+use tests::{
+    journal::Journal,
+    scratch::Scratch,
+    subjects::{crowd, holder},
+};
+
+/// Longer than anything here takes.
+pub(crate) const LONG: Duration = Duration::from_secs(30);
+
+pub(crate) const fn ms(time: u64) -> Duration {
+    Duration::from_millis(time)
+}
+
+/// A directory of a test's own, with a database in it and a history of holds.
+pub(crate) struct Scene {
+    pub(crate) scratch: Scratch,
+    pub(crate) journal: Journal,
+    settings: Settings,
+}
+
+impl Scene {
+    pub(crate) fn new(ttl: Duration) -> Self {
+        pulse::start();
+        let scratch = Scratch::new("sqlite");
+        let journal = Journal::at(scratch.path().join("history"));
+        let settings = Settings {
+            ttl: Some(ttl),
+            retry: Some(ms(20)),
+            prefix: Some("lock:".into()),
+            ..Settings::default()
+        };
+        Self { scratch, journal, settings }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.scratch.path().join("app.db")
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("sqlite://{}", self.path().display())
+    }
+
+    /// A client of its own: lockers of one process that were opened by URL are one.
+    pub(crate) fn client(&self) -> Locker {
+        self.client_of(&self.url())
+    }
+
+    pub(crate) fn client_of(&self, url: &str) -> Locker {
+        Locker::with_backend_and(Sqlite::open(url).unwrap(), &self.settings).unwrap()
+    }
+
+    /// Another process.
+    pub(crate) fn peer(&self, side: Side) -> Peer {
+        Peer::start(holder(&self.url()), &self.settings, side).unwrap()
+    }
+
+    /// The same, in the directory of the file and with a path relative to it.
+    pub(crate) fn peer_inside(&self) -> Peer {
+        let mut command = holder("sqlite://app.db");
+        command.current_dir(self.scratch.path());
+        Peer::start(command, &self.settings, Side::Blocking).unwrap()
+    }
+
+    /// A process full of callers.
+    pub(crate) fn crowd(&self, side: Side) -> Peer {
+        Peer::start(crowd(&self.url()), &self.settings, side).unwrap()
+    }
+
+    /// What `sqlite3` says to statements that have to succeed: a line per row.
+    pub(crate) fn ask(&self, sql: &str) -> String {
+        let mut command = shell();
+        let said =
+            command.args(["-cmd", ".timeout 5000"]).arg(self.path()).arg(format!(" {sql}")).output().unwrap();
+        assert!(said.status.success(), "{sql}: {}", String::from_utf8_lossy(&said.stderr));
+        String::from_utf8_lossy(&said.stdout).lines().last().unwrap_or_default().to_owned()
+    }
+
+    /// A transaction of another program, which keeps everybody else from writing.
+    pub(crate) fn transaction(&self) -> Transaction {
+        let mut command = shell();
+        command.arg("-bail").args(["-cmd", ".timeout 5000"]).arg(self.path());
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(b"BEGIN IMMEDIATE;\nSELECT 'begun';\n").unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut said = String::new();
+        while !said.contains("begun") {
+            assert!(output.read_line(&mut said).unwrap() > 0, "sqlite3 did not begin: {said}");
+        }
+        Transaction { child, input: Some(input) }
+    }
+}
+
+fn shell() -> Command {
+    let found = Command::new("sqlite3").arg("-version").output();
+    assert!(found.is_ok(), "sqlite3 is not installed: apt-get install -y sqlite3");
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--", "sqlite3"]);
+    command
+}
+
+pub(crate) struct Transaction {
+    child: Child,
+    input: Option<ChildStdin>,
+}
+
+impl Transaction {
+    pub(crate) fn commit(mut self) {
+        let mut input = self.input.take().unwrap();
+        input.write_all(b"COMMIT;\n").unwrap();
+        drop(input);
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The two kinds of callers, in turn.
+pub(crate) fn side(round: u32) -> Side {
+    if round.is_multiple_of(2) { Side::Blocking } else { Side::Async }
+}
+
+/// Whether it becomes true within some time.
+pub(crate) fn eventually(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let begin = Instant::now();
+    loop {
+        if condition() {
+            return true;
+        }
+        if begin.elapsed() > limit {
+            return false;
+        }
+        thread::sleep(ms(1));
+    }
+}
+
+/// How long after now the loss of a guard is told, less what the machine kept us from running; `None` if it is not in
+/// time.
+pub(crate) fn lost_within(guard: &Guard, limit: Duration) -> Option<Duration> {
+    let begin = Instant::now();
+    let lost = async {
+        guard.lost().await;
+        true
+    };
+    let late = async {
+        smol::Timer::after(limit).await;
+        false
+    };
+    smol::block_on(smol::future::or(lost, late))
+        .then(|| begin.elapsed().saturating_sub(pulse::stalled_since(begin)))
+}
