@@ -4,7 +4,10 @@ use std::slice;
 
 use lock::{FencingToken, fencing::Stale};
 use sqlx::{AnyPool, any::AnyPoolOptions};
-use tests::scratch::Scratch;
+use tests::{
+    scratch::Scratch,
+    servers::{MariaDbServer, PostgresServer},
+};
 
 use crate::scene::Scene;
 
@@ -43,6 +46,23 @@ const NUMBERED: Statements = Statements {
     )],
     raise: Statement("UPDATE accounts SET fence = $1 WHERE id = $2 AND fence <= $1", &[Fence, Id]),
     read: Statement("SELECT balance FROM accounts WHERE id = $1", &[Id]),
+};
+
+/// MySQL and MariaDB: each `?` is a value of its own, and `ON DUPLICATE KEY UPDATE` does not tell whether it wrote.
+const NAMELESS: Statements = Statements {
+    write: Statement(
+        "UPDATE accounts SET balance = ?, fence = ? WHERE id = ? AND fence <= ?",
+        &[Balance, Fence, Id, Fence],
+    ),
+    put: &[
+        Statement("INSERT IGNORE INTO accounts (id, balance, fence) VALUES (?, 0, 0)", &[Id]),
+        Statement(
+            "UPDATE accounts SET balance = ?, fence = ? WHERE id = ? AND fence <= ?",
+            &[Balance, Fence, Id, Fence],
+        ),
+    ],
+    raise: Statement("UPDATE accounts SET fence = ? WHERE id = ? AND fence <= ?", &[Fence, Id, Fence]),
+    read: Statement("SELECT balance FROM accounts WHERE id = ?", &[Id]),
 };
 
 struct Accounts {
@@ -159,4 +179,16 @@ async fn sqlite_keeps_stale_holders_out() {
     let scratch = Scratch::new("fencing");
     let url = format!("sqlite://{}?mode=rwc", scratch.path().join("accounts.db").display());
     keeps_stale_holders_out(&url, NUMBERED).await;
+}
+
+#[tokio::test]
+async fn postgresql_keeps_stale_holders_out() {
+    let server = PostgresServer::start();
+    keeps_stale_holders_out(&server.url(), NUMBERED).await;
+}
+
+#[tokio::test]
+async fn mariadb_keeps_stale_holders_out() {
+    let server = MariaDbServer::start();
+    keeps_stale_holders_out(&server.url(), NAMELESS).await;
 }
