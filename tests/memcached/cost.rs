@@ -82,5 +82,7 @@ fn waiters_of_a_process_cost_what_one_does() {
     };
     let (one, many) = (looks(1), looks(50));
     tests::report(&format!("memcached: {one} reads of one waiter in a second, {many} of 50"));
-    assert!(many <= one * 2, "{many} reads of 50 waiters, {one} of one");
+    // Four reads a look, one every 15 ms at most; on a busy machine, fewer.
+    let most = 4 * (1000 / 15 + 5);
+    assert!(one <= most && many <= most, "{many} reads of 50 waiters, {one} of one");
 }

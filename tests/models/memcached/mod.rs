@@ -11,9 +11,12 @@
 //! says. Every client has read the server's clock at the beginning of a tick once: one that has read it late in a tick
 //! only can tell so much less exactly when it stands still, by up to a tick.
 //!
+//! A clock that is behind by more than a tick refuses the exchange here; what the backend adds to a lease instead, where it
+//! is a little more, is checked in `lock-core/src/backends/memcached/clock.rs`.
+//!
 //! *Not covered*: what happens between two commands of one exchange; dates beyond 30 days; the blocks of tokens that are
 //! handed over inside a process, which are as with every backend; eviction of a lock, which is a restart for one key; a
-//! server's clock that leaves out a second, as its look at it comes later and later: leases then end up to a second early.
+//! server's clock that leaves out a second, as its look at it comes later and later.
 
 mod steps;
 mod tests;
