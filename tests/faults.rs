@@ -191,6 +191,8 @@ fn stopped_holders_whose_lease_ended_know_it_at_their_first_instruction() {
             let lock = subject.open(&settings).unwrap().lock(&key).renew(true).ttl(Duration::from_secs(30));
             let mut victim = peer(&subject, &settings, side(round));
             let options: &[&str] = if bound { &["renew=no"] } else { &[] };
+            // Who has to connect first, or make a table, may need longer than such a ttl is.
+            smol::block_on(victim.hold("first", &format!("first-{round}"), &["ttl=30000"]));
             let token = smol::block_on(victim.hold("g", &key, options));
             let gap = ttl.as_millis().to_string();
             assert_eq!(smol::block_on(victim.ask(&["watch", "g", &gap])), ["watching"]);

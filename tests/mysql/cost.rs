@@ -32,10 +32,12 @@ fn an_acquire_is_one_statement_and_a_release_another() {
             let owner = format!("{round:032x}");
             BARE.map(|statement| session.prepared(statement, &[&id, &owner]).unwrap())
         };
-        (pair(), bare(0));
+        pair();
+        bare(0);
         // What is removed beside the first grant is over, and its connection may be the one that is used next.
         assert!(eventually(LONG, || scene.number(RUNNING) == 0));
-        (pair(), bare(0));
+        pair();
+        bare(0);
         let counted = || ["Com_stmt_execute", "Com_stmt_prepare"].map(|name| scene.server.status(name));
         let before = counted();
         let mut times = [Vec::new(), Vec::new()];

@@ -58,12 +58,12 @@ impl Scene {
 
     /// A client of its own, through the proxy.
     pub(crate) fn near(&self) -> Locker {
-        client(&self.server.url_by(self.proxy.port()), &self.settings)
+        connected(client(&self.server.url_by(self.proxy.port()), &self.settings))
     }
 
     /// A client of its own, with nothing in between.
     pub(crate) fn far(&self) -> Locker {
-        client(&self.server.url(), &self.settings)
+        connected(client(&self.server.url(), &self.settings))
     }
 
     /// A client of its own as somebody else, `name:password` or a name.
@@ -144,6 +144,12 @@ impl Scene {
         );
         self.rows(&asked).pop()
     }
+}
+
+/// Who has to connect first, and to make the table, may need longer than a short ttl is.
+fn connected(locker: Locker) -> Locker {
+    locker.ping().unwrap();
+    locker
 }
 
 /// Lockers of one process that were opened by URL are one client; this is another one.

@@ -161,7 +161,7 @@ fn the_table_has_the_name_that_it_is_given_and_no_other() {
 fn a_table_that_is_another_one_is_an_error_that_says_so() {
     let scene = Scene::new(LONG);
     scene.ask("CREATE TABLE lock_leases (id CHAR(64) PRIMARY KEY)");
-    let error = acquire(&scene.far().lock("k"), Side::Blocking).unwrap_err();
+    let error = acquire(&scene.as_user("app").lock("k"), Side::Blocking).unwrap_err();
     assert_is_permanent(&error, &["another one than this version of the library makes"]);
 }
 

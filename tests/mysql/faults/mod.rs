@@ -39,8 +39,6 @@ fn on_scenes(what: &str, scenes: [(Side, Scene); 2], case: impl Fn(&Scene, Side)
 /// Another client has the lock within some time, and then nobody has. Returns how long it took.
 fn free_again(scene: &Scene, key: &str, within: Duration) -> Duration {
     let locker = scene.far();
-    // Who has to connect first is not as quick.
-    locker.ping().unwrap();
     let begin = Instant::now();
     let guard = locker.lock(key).wait(within + ms(2000)).acquire().expect("free");
     let took = running_since(begin);
