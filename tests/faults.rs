@@ -43,6 +43,9 @@ fn peer(subject: &Subject, settings: &Settings, side: Side) -> Peer {
     Peer::start(subject.command().unwrap(), settings, side).unwrap()
 }
 
+/// For a process that has to connect first, which may take longer on a busy machine than a short lease allows.
+const PATIENT: &str = "wait=10000";
+
 /// The two kinds of callers, in turn.
 fn side(round: u32) -> Side {
     if round.is_multiple_of(2) { Side::Blocking } else { Side::Async }
@@ -70,7 +73,7 @@ fn kill_holders(subject: &Subject, key: &str, times: u32) -> Killed {
     let (mut kills, mut last) = (Vec::new(), 0);
     for round in 0..times {
         let mut victim = peer(subject, &settings, side(round));
-        let token = smol::block_on(victim.hold("g", key, &[]));
+        let token = smol::block_on(victim.hold("g", key, &[PATIENT]));
         let _ = writeln!(history, "A {token} {} {} {}", victim.id(), now(), u64::MAX);
         assert!(token > last);
         if round == 0 {
@@ -190,7 +193,7 @@ fn stopped_holders_whose_lease_ended_know_it_at_their_first_instruction() {
             let key = format!("{round}");
             let lock = subject.open(&settings).unwrap().lock(&key).renew(true).ttl(Duration::from_secs(30));
             let mut victim = peer(&subject, &settings, side(round));
-            let options: &[&str] = if bound { &["renew=no"] } else { &[] };
+            let options: &[&str] = if bound { &["renew=no"] } else { &[PATIENT] };
             // Who has to connect first, or make a table, may need longer than such a ttl is.
             smol::block_on(victim.hold("first", &format!("first-{round}"), &["ttl=30000"]));
             let token = smol::block_on(victim.hold("g", &key, options));
