@@ -108,7 +108,7 @@ impl<T: Wish> Drop for Sending<T> {
 async fn send<T: Wish>(link: Arc<Link>, waiting: Vec<Waiting<T>>) {
     let up = match link.up().await {
         Ok(up) => up,
-        Err(fault) => return waiting.into_iter().for_each(|waiting| waiting.is_told(Err(fault.clone()))),
+        Err(fault) => return waiting.into_iter().for_each(|waiting| waiting.tell(Err(fault.clone()))),
     };
     let answers = match &waiting[..] {
         [] | [_] => Answers::Refused,
@@ -123,10 +123,10 @@ async fn send<T: Wish>(link: Arc<Link>, waiting: Vec<Waiting<T>>) {
     match answers {
         Answers::Of(each) => {
             // Where there are not as many, the others are told by the end of their channels.
-            waiting.into_iter().zip(each).for_each(|(waiting, answer)| waiting.is_told(answer));
+            waiting.into_iter().zip(each).for_each(|(waiting, answer)| waiting.tell(answer));
         }
         Answers::Failed(fault) => {
-            waiting.into_iter().for_each(|waiting| waiting.is_told(Err(fault.clone())));
+            waiting.into_iter().for_each(|waiting| waiting.tell(Err(fault.clone())));
         }
         Answers::Refused => {
             for Waiting { wish, answer } in waiting {
@@ -148,7 +148,7 @@ pub(super) enum Answers {
 }
 
 impl<T> Waiting<T> {
-    fn is_told(self, answer: Result<Value, Fault>) {
+    fn tell(self, answer: Result<Value, Fault>) {
         // Who has gone meanwhile looks after what was sent.
         drop(self.answer.send(answer));
     }
