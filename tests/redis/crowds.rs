@@ -3,7 +3,12 @@
 use std::sync::Arc;
 
 use lock::{Error, Locker};
-use lock_core::conformance::Side;
+use lock_core::{
+    Backend, Key, Owner, Ttl,
+    backend::{Attempt, Request},
+    backends::Redis,
+    conformance::Side,
+};
 use tests::servers::RedisServer;
 
 use crate::{
@@ -53,6 +58,34 @@ fn what_comes_together_is_few_requests() {
     let requests = scene.server.command_calls("evalsha");
     assert!(requests < MANY as u64, "{requests} requests for {MANY} acquires and {MANY} releases");
     assert_eq!(scene.server.ask(&["EXISTS", "lock:k0", "lock:k63"]).int(), 0);
+}
+
+#[test]
+fn every_request_of_a_crowd_is_answered_whoever_sends_it() {
+    const ROUNDS: usize = 200;
+    let scene = Scene::new(LONG);
+    // A clone is the same client, which is connected by this.
+    let backend = Redis::open(&scene.server.url()).unwrap();
+    Locker::with_backend(backend.clone()).ping().unwrap();
+    let backend = Arc::new(backend);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();
+    runtime.block_on(async {
+        let caller = |number: usize| {
+            let (backend, key) = (Arc::clone(&backend), Key::from(format!("lock:k{number}")));
+            tokio::spawn(async move {
+                for _ in 0..ROUNDS {
+                    let request = Request::exclusive(key.clone(), Owner::random().unwrap(), Ttl::DEFAULT);
+                    let asked = backend.try_acquire_here(&request).expect("a connection").answer.await;
+                    let Ok(Attempt::Granted(lease)) = asked else { panic!("{asked:?}") };
+                    assert!(backend.release_here(&lease).expect("a connection").answer.await.unwrap());
+                }
+            })
+        };
+        let callers: Vec<_> = (0..MANY).map(caller).collect();
+        for caller in callers {
+            caller.await.unwrap();
+        }
+    });
 }
 
 #[test]

@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 
 use super::{
     link::{Link, Up},
+    requests::Unanswered,
     scripts::Call,
     wish::Wish,
 };
@@ -72,17 +73,32 @@ impl<T: Wish> Crowd<T> {
         state.sending = !state.waiting.is_empty();
         mem::take(&mut state.waiting)
     }
+
+    /// Nobody is at it any more: who waits is told by the end of his channel.
+    fn crashed(&self) {
+        let mut state = sync::lock(&self.0);
+        state.sending = false;
+        let waiting = mem::take(&mut state.waiting);
+        drop(state);
+        drop(waiting);
+    }
 }
 
 /// Sends what waits, and stops being at it however that ends.
-struct Sending<T: Wish>(Arc<Link>, PhantomData<T>);
+struct Sending<T: Wish> {
+    link: Arc<Link>,
+    /// Somebody else may be at it already.
+    done: bool,
+    of: PhantomData<T>,
+}
 
 impl<T: Wish> Sending<T> {
-    async fn run(self) {
-        let link = &self.0;
+    async fn run(mut self) {
         loop {
+            let link = &self.link;
             let mut waiting = T::crowd(link).next();
             if waiting.is_empty() {
+                self.done = true;
                 return;
             }
             waiting.retain(|waiting| !waiting.answer.is_closed());
@@ -100,8 +116,9 @@ impl<T: Wish> Sending<T> {
 
 impl<T: Wish> Drop for Sending<T> {
     fn drop(&mut self) {
-        // Nothing is left but after a crash.
-        drop(T::crowd(&self.0).next());
+        if !self.done {
+            T::crowd(&self.link).crashed();
+        }
     }
 }
 
@@ -162,11 +179,14 @@ impl Link {
             return self.invoke(up, &wish.alone(&self.scripts)).await;
         }
         let (answer, answered) = oneshot::channel();
+        let unanswered = Unanswered::of(self);
         if T::crowd(self).join(Waiting { wish, answer }, up.process) {
-            let sending = Sending(Arc::clone(self), PhantomData::<T>);
+            let sending = Sending { link: Arc::clone(self), done: false, of: PhantomData::<T> };
             background::spawn(sending.run()).map_err(Fault::failed)?;
         }
-        answered.await.unwrap_or_else(|_| Err(Fault::failed("the request crashed").maybe_executed()))
+        let answer = answered.await;
+        unanswered.answered();
+        answer.unwrap_or_else(|_| Err(Fault::failed("the request crashed").maybe_executed()))
     }
 }
 
@@ -185,5 +205,73 @@ impl<'a> UnderWay<'a> {
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::{Client, ProtocolVersion};
+    use tokio::sync::oneshot::{Receiver, error::TryRecvError};
+
+    use super::*;
+    use crate::{
+        backends::redis::{address::Address, wish::Give},
+        key::Key,
+        lease::{Lease, Owner, Ttl},
+    };
+
+    type Answered = Receiver<Result<Value, Fault>>;
+
+    fn link() -> Arc<Link> {
+        let address = Address::parse("redis", "host", None).unwrap();
+        let client = || Client::open(address.to_info(ProtocolVersion::RESP2).unwrap()).unwrap();
+        Link::new(address.clone(), client(), client()).unwrap()
+    }
+
+    /// Whether it is for who joins to have them sent, and where he is answered.
+    fn join(link: &Link) -> (bool, Answered) {
+        let lease = Lease::new(Key::from("k"), Owner::from_bits(1), 0, Ttl::DEFAULT);
+        let (answer, answered) = oneshot::channel();
+        (link.gives.join(Waiting { wish: Give::from(&lease), answer }, 1), answered)
+    }
+
+    fn sending(link: &Arc<Link>) -> Sending<Give> {
+        Sending { link: Arc::clone(link), done: false, of: PhantomData }
+    }
+
+    #[test]
+    fn who_joins_after_the_last_was_sent_has_it_begun_anew_and_is_not_dropped_by_the_last() {
+        let link = link();
+        let ((begins, _first), mut last) = (join(&link), sending(&link));
+        assert!(begins);
+        assert_eq!(link.gives.next().len(), 1);
+        assert!(link.gives.next().is_empty());
+        last.done = true;
+        let (begins, mut second) = join(&link);
+        assert!(begins);
+        drop(last);
+        assert_eq!(second.try_recv().unwrap_err(), TryRecvError::Empty);
+        assert!(!join(&link).0, "somebody is at it");
+        assert_eq!(link.gives.next().len(), 2);
+    }
+
+    #[test]
+    fn who_waits_for_one_who_crashes_is_told() {
+        let link = link();
+        let (_, mut waiting) = join(&link);
+        drop(sending(&link));
+        assert_eq!(waiting.try_recv().unwrap_err(), TryRecvError::Closed);
+        assert!(join(&link).0, "nobody is at it any more");
+    }
+
+    #[test]
+    fn a_forked_child_does_not_wait_for_its_parent() {
+        let link = link();
+        let (_, mut parents) = join(&link);
+        let lease = Lease::new(Key::from("k"), Owner::from_bits(1), 0, Ttl::DEFAULT);
+        let (answer, _answered) = oneshot::channel();
+        assert!(link.gives.join(Waiting { wish: Give::from(&lease), answer }, 2));
+        assert_eq!(parents.try_recv().unwrap_err(), TryRecvError::Empty);
+        assert_eq!(link.gives.next().len(), 1);
     }
 }

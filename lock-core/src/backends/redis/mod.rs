@@ -14,14 +14,15 @@
 //! # Settings
 //! Beside those of every locker, in the URL's query: `db=0` for a socket, and `on_runtime=no`. With `on_runtime=yes` an async
 //! caller's tokio runtime gets a connection of its own, which saves two hops through the background thread a call: a
-//! fifth of the time where the server is on the same machine, next to nothing over a network. Such a runtime needs
+//! fifth of the time of one caller where the server is on the same machine, next to nothing over a network; a crowd is faster
+//! without. Such a runtime needs
 //! `enable_io` and `enable_time`, as `#[tokio::main]` has; one without panics.
 //!
 //! # Permissions
 //! `ACL SETUSER app on >… ~lock:* &lock:waiters:* +@connection +@scripting +role +info +subscribe +publish +get +set
-//! +mget +exists
-//! +del +pexpire +pttl +time +zadd +zrem +zpopmin +zrange +scan`, with the prefix of the locker for `~lock:*`. Without
-//! `&lock:waiters:*` and `+subscribe`, waiting callers look again every `retry`; `+role` and `+info` are for the warnings.
+//! +mget +exists +del +pexpire +pttl +time +zadd +zrem +zpopmin +zrange +scan`, with the prefix of the locker for `~lock:*`.
+//! Without `&lock:waiters:*` and `+subscribe`, waiting callers look again every `retry`; without `+mget` and `+exists`, a
+//! crowd asks one by one; `+role` and `+info` are for the warnings.
 
 mod address;
 mod checks;

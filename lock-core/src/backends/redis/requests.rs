@@ -73,7 +73,7 @@ impl Link {
         up: &Up,
         request: impl Future<Output = Result<T, RedisError>>,
     ) -> Result<T, Fault> {
-        let unanswered = Unanswered(Some((self, None)));
+        let unanswered = Unanswered::of(self);
         let answer = race(request, Waiting::new(Arc::clone(&up.ended))).await;
         unanswered.answered();
         let Either::First(answer) = answer else {
@@ -171,10 +171,15 @@ impl Here {
 }
 
 /// A request whose answer is still to come; dropped before, its connection is looked at.
-struct Unanswered<'a>(Option<(&'a Link, Option<Place>)>);
+pub(super) struct Unanswered<'a>(Option<(&'a Link, Option<Place>)>);
 
-impl Unanswered<'_> {
-    fn answered(mut self) {
+impl<'a> Unanswered<'a> {
+    /// On the shared connection.
+    pub(super) const fn of(link: &'a Link) -> Self {
+        Self(Some((link, None)))
+    }
+
+    pub(super) fn answered(mut self) {
         self.0 = None;
     }
 }
