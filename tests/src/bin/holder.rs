@@ -8,13 +8,13 @@ use lock_core::{
     backend::{Answer, Attempt, Backend, Capabilities, Request},
     conformance::{Leases, serve},
 };
-use tests::servers::RedisServer;
+use tests::{servers::RedisServer, subjects::by_prefix};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        ["serve", url] => serve(|settings| Locker::open_with(url, settings)),
+        ["serve", url] => serve(|settings| Locker::open_with(&by_prefix(url, settings), settings)),
         ["server"] => keep_a_server(),
         ["slow", released, how] => end_with_a_slow_release(released, how),
         ["facade", key] => tell(show(&lock::lock(key))),
