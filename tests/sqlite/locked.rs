@@ -1,6 +1,8 @@
 //! Somebody else's transaction keeps the file.
 
 use std::{
+    future::Future as _,
+    task::{Context, Waker},
     thread,
     time::{Duration, Instant},
 };
@@ -66,4 +68,24 @@ fn a_file_that_stays_locked_is_an_error_that_says_so() {
     assert!(begin.elapsed() < Duration::from_secs(10), "told after {:?}", begin.elapsed());
     transaction.commit();
     assert!(eventually(LONG, || locker.lock("k").try_acquire().is_ok_and(|guard| guard.is_some())));
+}
+
+#[test]
+fn a_call_that_nobody_polls_any_more_keeps_nobody_from_the_file() {
+    let scene = Scene::new(ms(900));
+    let locker = scene.client();
+    let guard = locker.lock("k").acquire().unwrap();
+    let other = locker.lock("other");
+    let mut left_alone = Box::pin(other.acquire_async());
+    // Begun, and then left by a task whose thread has something else to do.
+    let begun = left_alone.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert_eq!(lost_within(&guard, ms(1800)), None, "its renewals waited");
+    assert!(locker.lock("third").wait(LONG).acquire().unwrap().is_held());
+    guard.release().unwrap();
+    drop((begun, left_alone));
+    assert!(eventually(LONG, || scene
+        .client()
+        .lock("other")
+        .try_acquire()
+        .is_ok_and(|guard| guard.is_some())));
 }

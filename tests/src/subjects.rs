@@ -7,7 +7,7 @@ use std::{
 };
 
 use lock_core::{
-    Locker,
+    Locker, Settings,
     backend::{Backend, Capabilities},
     backends::{File, Memcached, MySql, Postgres, Redis, Sqlite, postgres::Advisory},
     conformance::{Leases, Subject},
@@ -69,14 +69,15 @@ pub fn file() -> Subject {
 /// `sqlite:///file`
 pub fn sqlite() -> Subject {
     let directory = Arc::new(Scratch::new("conformance"));
-    let url = format!("sqlite://{}/locks.db", directory.path().display());
+    // A file per case: a process that is stopped in the middle of a write keeps its file from all others.
+    let url = format!("sqlite://{}/{BY_PREFIX}.db", directory.path().display());
     let capabilities = Sqlite::open(&url).unwrap().capabilities();
     let of = url.clone();
     Subject::new("sqlite", capabilities, move |settings| {
         // For as long as the subject lasts.
         let _ = &directory;
         // Not by its URL: lockers of one process on one URL are one client.
-        Locker::with_backend_and(Sqlite::open(&of)?, settings)
+        Locker::with_backend_and(Sqlite::open(&by_prefix(&of, settings))?, settings)
     })
     .helper(move || holder(&url))
 }
@@ -195,6 +196,16 @@ fn leases(name: &str, store: Leases) -> Subject {
     Subject::new(name, store.capabilities(), move |settings| {
         Locker::with_backend_and(store.client(), settings)
     })
+}
+
+/// What stands in a URL for the prefix of the locker.
+const BY_PREFIX: &str = "by-prefix";
+
+/// The URL of a store that is another one for each prefix, if it is such a one.
+pub fn by_prefix(url: &str, settings: &Settings) -> String {
+    let prefix: String =
+        settings.prefix.iter().flat_map(|prefix| prefix.bytes()).map(|byte| format!("{byte:02x}")).collect();
+    url.replace(BY_PREFIX, &prefix)
 }
 
 /// The program that obeys the cases in another process, on the store behind `url`.

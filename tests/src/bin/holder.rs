@@ -9,13 +9,13 @@ use lock_core::{
     conformance::{Leases, serve},
     fencing::redis::fenced,
 };
-use tests::servers::RedisServer;
+use tests::{servers::RedisServer, subjects::by_prefix};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        ["serve", url] => serve(|settings| Locker::open_with(url, settings)),
+        ["serve", url] => serve(|settings| Locker::open_with(&by_prefix(url, settings), settings)),
         ["server"] => keep_a_server(),
         ["fenced", url, key] => write_when_told(url, key),
         ["slow", released, how] => end_with_a_slow_release(released, how),

@@ -39,7 +39,7 @@ use crate::{
     wait,
 };
 
-/// How many connections a client has at most: only one may write at a time.
+/// How many connections there are of each kind at most: only one may write at a time.
 const CONNECTIONS: usize = 1;
 
 /// How long a statement is tried while others write, at most; a release for longer, as nobody has the key otherwise.
@@ -63,7 +63,10 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 pub struct DatabaseFile {
     address: Address,
     options: SqliteConnectOptions,
+    /// For the background thread.
     pool: Pool<Session>,
+    /// For callers, who may have something else to do before they let go of it: renewals do not wait for them.
+    callers: Pool<Session>,
     statements: Statements,
     create: Statement,
     unused: Statement,
@@ -108,13 +111,14 @@ impl DatabaseFile {
             .disable_statement_logging();
         let (pool, locked, boot) = (Pool::new(CONNECTIONS), Mutex::default(), clock::boot()?);
         let bell = Bell::new(address.path(), &options, statement(include_str!("statements/turn.sql")), &boot);
-        Ok(Self { address, options, pool, statements, create, unused, boot, locked, bell })
+        let callers = Pool::new(CONNECTIONS);
+        Ok(Self { address, options, pool, callers, statements, create, unused, boot, locked, bell })
     }
 
     /// Runs a statement; where the table is missing, it is made.
     ///
     /// It waits here, and not in front of the backend, because others who write are no reason to give up one's turn: the
-    /// file is locked, not the key. The connection is kept meanwhile: nobody else of this process could write either.
+    /// file is locked, not the key. The connection is kept meanwhile: nobody else could write either.
     async fn run(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<SqliteRow>, Failed> {
         let limit = self.limit(statement, values);
         let mut lent = self.lend(limit).await.map_err(Failed::Connecting)?;
@@ -181,12 +185,13 @@ impl DatabaseFile {
 
     /// A connection to the file that is there now.
     async fn lend(&self, limit: Duration) -> Result<Lent<'_, Session>, sqlx::Error> {
-        let lent = self.pool.get(|| self.connect_patiently(limit)).await?;
+        let pool = if background::is_current() { &self.pool } else { &self.callers };
+        let lent = pool.get(|| self.connect_patiently(limit)).await?;
         if lent.connection.file == identity(self.address.path()) {
             return Ok(lent);
         }
         lent.close();
-        self.pool.get(|| self.connect_patiently(limit)).await
+        pool.get(|| self.connect_patiently(limit)).await
     }
 
     async fn connect_patiently(&self, limit: Duration) -> Result<Session, sqlx::Error> {
@@ -285,7 +290,7 @@ impl Database for DatabaseFile {
             let again = is(statement, &self.statements.release) && begin.elapsed() < RELEASE_LIMIT;
             match done {
                 Err(Failed::Asking(error)) if again && fault::is_busy(&error) => {
-                    pause(LONGEST_PAUSE * 4).await
+                    pause(LONGEST_PAUSE * 4).await;
                 }
                 Err(failed) => return Err(self.fault(&failed)),
                 Ok(rows) => {

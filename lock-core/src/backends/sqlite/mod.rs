@@ -1,14 +1,15 @@
 //! `sqlite:///file.db`: a table in a SQLite database file, for the processes of one machine.
 //!
 //! A key is a row that says whose it is and until when, by the clock of the machine. Nothing stays open during a lease:
-//! no transaction, no lock on the file. Waiters stand in line in the row.
+//! no transaction, no lock on the file. Waiters stand in line in the row; a release tells them by setting the times of the
+//! file, which the kernel announces (inotify).
 //!
 //! | it promises | it does not |
 //! |---|---|
 //! | exclusion between all processes of one machine that use the file, containers included | between machines: a file on a network file system is refused |
 //! | a dead holder's lock is free after its ttl; all are free after a restart of the machine | a lock that outlives a restart of the machine |
 //! | fencing tokens grow: max(last + 1, time of day in µs), over restarts and a removed file | against a clock set back *and* a removed file, or a power cut |
-//! | waiting processes are served in the order in which they came, if `retry` is below 120 ms | at once: they look again every `retry` |
+//! | waiters are woken by the release, across processes, first come first served | at once after a holder died: they know when his lease ends |
 //! | waiting for others who write is fair: nobody who waits longer has worse prospects | anything while somebody keeps the file locked, see [the file](#the-file) |
 //!
 //! # Settings
