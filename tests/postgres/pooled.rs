@@ -36,7 +36,9 @@ fn many_clients_exclude_each_other_through_two_sessions_in_every_mode() {
     const CLIENTS: u32 = 8;
     const HOLDS: u32 = 15;
     for (pooling, ignores) in WAYS {
-        let scene = Scene::new(LONG);
+        // What is set for everybody does not matter here either.
+        let server = PostgresServer::with(&["default_transaction_isolation=serializable"]);
+        let scene = Scene::on(server, LONG);
         let pooler = PgbouncerServer::before(&scene.server, pooling, connections(pooling), ignores);
         let begin = Instant::now();
         thread::scope(|scope| {

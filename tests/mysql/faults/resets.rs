@@ -13,7 +13,8 @@ use crate::scene::{
     FREED, LONG, LOOK, Scene, WINDOW, acquire, eventually, lost_within, ms, release, running_since,
 };
 
-const TTL: Duration = ms(600);
+/// So long that what is free soon was given back.
+const TTL: Duration = ms(2000);
 /// How long the answer to a change is at most, in bytes.
 const OK: usize = 12;
 

@@ -14,7 +14,8 @@
 //! | a row that somebody's transaction keeps is held: nobody waits for it for longer than 100 ms | renewals while it lasts: one that lasts longer than a lease is a loss |
 //!
 //! A client has at most four connections, and one that listens, from when somebody waits. What is set for a role or a
-//! database (`lock_timeout`, `statement_timeout`, `default_transaction_isolation`) does not matter to it.
+//! database does not matter to it (`lock_timeout`, `default_transaction_isolation`, and but for poolers
+//! `statement_timeout`). Where `search_path` is not the same for all users, the schema belongs into the table's name.
 //!
 //! # Settings
 //! Beside those of every locker, in the URL's query: `table=lock_leases`, with a schema before a dot or without; `host=`
