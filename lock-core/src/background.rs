@@ -95,22 +95,6 @@ pub(crate) fn alarm(at: Instant) -> Result<JoinHandle<()>, Error> {
     spawn(async move { tokio::time::sleep_until(at.into()).await })
 }
 
-/// Whether what belongs to this thread's runtime can be made now: connections of others would end with their runtimes.
-///
-/// # Errors
-/// If it is another thread.
-#[cfg(feature = "postgres")]
-pub(crate) fn check_is_current() -> std::io::Result<()> {
-    if is_current() {
-        Ok(())
-    } else {
-        Err(std::io::Error::new(
-            std::io::ErrorKind::WouldBlock,
-            "the connection was just taken by somebody else",
-        ))
-    }
-}
-
 /// Like [`spawn`], for what must be done before the process ends: the end of the calling thread waits for it.
 ///
 /// A thread's end can be noticed without `unsafe` in its thread-local destructors. The main thread's run when `main`

@@ -14,6 +14,10 @@ pub mod postgres;
 #[cfg(feature = "redis")]
 pub mod redis;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+#[cfg_attr(
+    not(all(feature = "mysql", feature = "postgres", feature = "sqlite")),
+    allow(dead_code, unreachable_pub, unused_imports, reason = "not every database needs all of it")
+)]
 mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

@@ -1,8 +1,12 @@
 //! The connections to one database, and what is asked on them.
 
 use std::{
+    convert::Infallible,
     fmt,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -38,7 +42,7 @@ pub struct Server {
     options: MySqlConnectOptions,
     statements: Statements,
     create: Statement,
-    pool: Pool<MySqlConnection>,
+    pool: Arc<Pool<MySqlConnection>>,
     /// That a crash may make the server forget has been said.
     warned: AtomicBool,
 }
@@ -159,6 +163,21 @@ impl Database for Server {
 
     fn statements(&self) -> &Statements {
         &self.statements
+    }
+
+    /// A hop through the background thread is little beside a commit of this server.
+    type Here = Infallible;
+
+    fn here(&self) -> Option<Infallible> {
+        None
+    }
+
+    async fn take_on(&self, here: Infallible, _: &Values<'_>) -> Result<Taken, Fault> {
+        match here {}
+    }
+
+    async fn release_on(&self, here: Infallible, _: &Values<'_>) -> Result<bool, Fault> {
+        match here {}
     }
 
     async fn take(&self, values: &Values<'_>) -> Result<Taken, Fault> {

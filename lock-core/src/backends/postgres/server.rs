@@ -1,9 +1,7 @@
 //! The connections to one database, and what is asked on them.
 
 use std::{
-    fmt,
-    future::pending,
-    io,
+    fmt, io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -20,9 +18,8 @@ use super::{address::to_options, fault, listen::Listener};
 use crate::{
     backend::{Capabilities, Fault, Request, Watch},
     backends::sql::{
-        Address, Database, Failed, Pool, Row, Statement, Statements, Style, Taken, Values, digits,
+        Address, Database, Failed, Lent, Pool, Row, Statement, Statements, Style, Taken, Values, digits,
     },
-    background,
     error::Result,
     lease::Owner,
     race::{Either, race},
@@ -31,6 +28,9 @@ use crate::{
 
 /// How many connections a client has at most, beside the one that listens.
 const CONNECTIONS: usize = 4;
+
+/// How many of them are not for callers who drive them themselves, and may leave them alone in the middle.
+const SPARED: usize = 1;
 
 /// How long a statement waits for a row that a transaction keeps.
 const LOCKED: Duration = Duration::from_millis(50);
@@ -61,14 +61,16 @@ pub(super) struct Wire {
     proof: String,
     /// How a connection is asked what it is.
     asked: String,
-    pool: Pool<Session>,
+    pool: Arc<Pool<Session>>,
     /// Somebody stands in between who may give every transaction another session.
     pooled: AtomicBool,
     /// Where those who wait are told, as the last connection has shown.
     channel: Mutex<Arc<str>>,
 }
 
-struct Session {
+/// A connection, and what it is.
+#[derive(Debug)]
+pub struct Session {
     connection: PgConnection,
     /// Nobody else's: what is prepared here is there the next time.
     own: bool,
@@ -132,6 +134,14 @@ impl Server {
         fault::of(failed, &self.wire.address)
     }
 
+    /// Why a statement failed outside of the background thread, which makes a table that is missing.
+    fn elsewhere(&self, error: sqlx::Error) -> Fault {
+        if fault::is_missing(&error) {
+            return Fault::failed("the table is missing");
+        }
+        self.fault(&Failed::Asking(error))
+    }
+
     fn read(&self, rows: &[PgRow]) -> Result<Vec<Row>, Fault> {
         let read: Result<Vec<Row>, sqlx::Error> = rows.iter().map(Row::read).collect();
         read.map_err(|error| self.fault(&Failed::Asking(error)))
@@ -155,8 +165,23 @@ impl Database for Server {
     }
 
     /// Its connection reads and writes by the background thread's reactor, whoever drives it.
-    fn runs_here(&self) -> bool {
-        self.wire.pool.is_ready()
+    type Here = Lent<Session>;
+
+    fn here(&self) -> Option<Lent<Session>> {
+        self.wire.pool.spare(SPARED)
+    }
+
+    async fn take_on(&self, here: Lent<Session>, values: &Values<'_>) -> Result<Taken, Fault> {
+        match self.wire.run_on(here, &self.statements.acquire, values).await {
+            Ok(rows) => Taken::read(&rows).map_err(|error| self.fault(&Failed::Asking(error))),
+            Err(error) if fault::is_locked(&error) => Ok(Taken::Locked),
+            Err(error) => Err(self.elsewhere(error)),
+        }
+    }
+
+    async fn release_on(&self, here: Lent<Session>, values: &Values<'_>) -> Result<bool, Fault> {
+        let rows = self.wire.run_on(here, &self.statements.release, values).await;
+        Ok(!rows.map_err(|error| self.elsewhere(error))?.is_empty())
     }
 
     async fn take(&self, values: &Values<'_>) -> Result<Taken, Fault> {
@@ -242,7 +267,6 @@ impl Wire {
     }
 
     async fn connect(&self) -> Result<Session, sqlx::Error> {
-        background::check_is_current()?;
         let connected = PgConnection::connect_with(&self.own_options()).await;
         let connected = match connected {
             Err(error) if fault::is_of_a_pooler(&error) => None,
@@ -288,24 +312,32 @@ impl Wire {
 
     async fn run(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<PgRow>, Failed> {
         let mut lent = self.pool.get(|| self.connect_in_time()).await.map_err(Failed::Connecting)?;
-        let late = async {
-            // Elsewhere there is no timer, and who waits has a limit of his own.
-            match background::is_current() {
-                true => tokio::time::sleep(TAKES + ARRIVES).await,
-                false => pending().await,
-            }
+        let answered = tokio::time::timeout(TAKES + ARRIVES, lent.connection.run(statement, values));
+        let done = match race(answered, self.pool.in_vain()).await {
+            Either::First(Ok(done)) => done,
+            Either::First(Err(_)) | Either::Second(()) => Err(silent()),
         };
-        let waiting = race(late, self.pool.in_vain());
-        let done = match race(lent.connection.run(statement, values), waiting).await {
-            Either::First(done) => done,
-            Either::Second(_) => Err(silent()),
-        };
-        match &done {
-            Err(error) if fault::ends_connection(error) => lent.close(),
-            _ => lent.give_back(),
-        }
-        done.map_err(Failed::Asking)
+        given_back(lent, done).map_err(Failed::Asking)
     }
+
+    /// The same on a connection that is there, in whatever thread or task: its limit is the caller's.
+    async fn run_on(
+        &self,
+        mut lent: Lent<Session>,
+        statement: &Statement,
+        values: &Values<'_>,
+    ) -> Result<Vec<PgRow>, sqlx::Error> {
+        let done = lent.connection.run(statement, values).await;
+        given_back(lent, done)
+    }
+}
+
+fn given_back<T>(lent: Lent<Session>, done: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+    match &done {
+        Err(error) if fault::ends_connection(error) => lent.close(),
+        _ => lent.give_back(),
+    }
+    done
 }
 
 impl Session {

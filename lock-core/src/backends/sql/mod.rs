@@ -13,9 +13,10 @@
 //! - One who is passed over (he was slow, and the window was over) is not in line any more. He is told so by his next
 //!   request, which puts him in line again.
 //! - A row that is pruned: its token is below the time of day, from which the next one is taken.
-//! - A first attempt and a release are driven by their caller, in his thread or task, where a connection is idle: a hop
-//!   through the background thread less. If he goes away or they take too long, the engine follows them to their end there.
-//!   A connection belongs to the runtime on which it was made, so that none is made elsewhere ([`Database::runs_here`]).
+//! - A first attempt and a release are driven by their caller, in his thread or task, where a connection is idle and the key
+//!   is free: a hop through the background thread less. If he goes away or they take too long, the engine follows them to
+//!   their end there; if he does not poll, he keeps a connection that the others can do without ([`Database::here`]). A
+//!   connection belongs to the runtime on which it was made, so that none is made or waited for elsewhere.
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod address;
@@ -49,11 +50,12 @@ pub(in crate::backends) use self::{
 use crate::{
     backend::{Answer, Attempt, Backend, Capabilities, Fault, Request, Shortcut, Watch},
     background,
+    clock::Moment,
     key::Key,
     lease::{Holder, Lease, Owner, Ttl},
     locker::limited_anywhere,
     park,
-    sync::{self, Mutex},
+    sync::{self, AtomicU64, Mutex, Ordering},
 };
 
 /// How long a free key is kept for the first in line: longer than he takes to look again, by himself or when told.
@@ -67,6 +69,9 @@ const PRUNED_EVERY: Duration = Duration::from_mins(10);
 
 /// When to look again at a row that a transaction keeps.
 const LOCKED_FOR: Duration = Duration::from_millis(100);
+
+/// For how long after a refusal the key is asked for on the background thread at once.
+const CONTENDED: Duration = Duration::from_secs(1);
 
 /// In how many steps at most, for others to get in between.
 const PRUNINGS: u32 = 100;
@@ -84,7 +89,7 @@ pub(in crate::backends) enum Failed {
 }
 
 /// Without a provider, the first connection by TLS would panic.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(in crate::backends) fn install_tls() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Fails only if somebody else has just installed one, which is as good.
@@ -102,12 +107,29 @@ pub trait Database: fmt::Debug + Send + Sync + 'static {
     #[doc(hidden)]
     fn statements(&self) -> &Statements;
 
-    /// Whether a statement may be run by now outside of the background thread, in whatever thread or task. Nothing that it
-    /// does then may need a runtime.
+    /// A connection on which statements are run outside of the background thread, by whoever polls them.
     #[doc(hidden)]
-    fn runs_here(&self) -> bool {
-        false
-    }
+    type Here: Send + 'static;
+
+    /// One that is idle, and that the others can do without. Nothing that is done on it may need a runtime.
+    #[doc(hidden)]
+    fn here(&self) -> Option<Self::Here>;
+
+    /// [`take`](Self::take) on it.
+    #[doc(hidden)]
+    fn take_on(
+        &self,
+        here: Self::Here,
+        values: &Values<'_>,
+    ) -> impl Future<Output = Result<Taken, Fault>> + Send;
+
+    /// The release, on it.
+    #[doc(hidden)]
+    fn release_on(
+        &self,
+        here: Self::Here,
+        values: &Values<'_>,
+    ) -> impl Future<Output = Result<bool, Fault>> + Send;
 
     /// Takes the key if it is free.
     #[doc(hidden)]
@@ -213,6 +235,8 @@ struct Inner<D> {
     /// The requests of this process that stand in line, as far as it knows.
     in_line: Mutex<HashSet<(Key, Owner)>>,
     pruned: Mutex<Option<Instant>>,
+    /// When a key was last refused, on `CLOCK_BOOTTIME` in nanoseconds.
+    refused_at: AtomicU64,
 }
 
 impl<D> Clone for Rows<D> {
@@ -225,7 +249,9 @@ impl<D: Database> Rows<D> {
     pub(in crate::backends) fn new(database: D, table: Table) -> Self {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let (in_line, pruned) = (Mutex::default(), Mutex::default());
-        Self { inner: Arc::new(Inner { database, table, host, in_line, pruned }) }
+        Self {
+            inner: Arc::new(Inner { database, table, host, in_line, pruned, refused_at: AtomicU64::new(0) }),
+        }
     }
 
     /// Gets in line for the request, if it can wait. `None`: nobody holds the key, or it is not kept for anybody else.
@@ -289,6 +315,7 @@ impl<D: Database> Inner<D> {
 
     /// What stands in the way, with a place in line for who can wait. `None`: nothing any more.
     async fn refused(&self, request: &Request, values: &Values<'_>) -> Result<Option<Row>, Fault> {
+        self.is_contended();
         let waits = request.give_way && !sync::lock(&self.in_line).contains(&place(request));
         if !waits {
             let row = self.database.rows(&self.statements().look, values).await?.pop();
@@ -320,6 +347,37 @@ impl<D: Database> Inner<D> {
         let (id, owner) = (id(&lease.key), lease.owner.to_string());
         let values = Values { owner: &owner, ttl: row::as_micros(ttl.get()), ..Values::of(&id) };
         self.database.change(statement, &values).await
+    }
+
+    /// A connection for a shortcut. Where keys are awaited, there is none: who is refused has to get in line.
+    fn here(&self) -> Option<D::Here> {
+        let refused = self.refused_at.load(Ordering::Relaxed);
+        let lately = Moment::from_nanos(refused).until_now() < CONTENDED && refused > 0;
+        if lately || background::is_current() { None } else { self.database.here() }
+    }
+
+    /// The first attempt, outside of the background thread. If the key is not free, it is asked for there.
+    async fn acquire_on(self: &Arc<Self>, here: D::Here, request: &Request) -> Result<Attempt, Fault> {
+        let names = Names::of(request);
+        match self.database.take_on(here, &self.values(&names, request)).await? {
+            Taken::Granted { first, last } => {
+                self.prune();
+                Ok(Attempt::Granted(row::lease(request, first, last)?))
+            }
+            Taken::Refused | Taken::Locked => {
+                self.is_contended();
+                Err(Fault::failed("it is not free"))
+            }
+        }
+    }
+
+    async fn release_on(&self, here: D::Here, lease: &Lease) -> Result<bool, Fault> {
+        let (id, owner) = (id(&lease.key), lease.owner.to_string());
+        self.database.release_on(here, &Values { owner: &owner, ..Values::of(&id) }).await
+    }
+
+    fn is_contended(&self) {
+        self.refused_at.store(Moment::now().as_nanos(), Ordering::Relaxed);
     }
 
     async fn release(&self, lease: &Lease) -> Result<bool, Fault> {
@@ -397,29 +455,27 @@ impl<D: Database> Backend for Rows<D> {
     }
 
     fn try_acquire_blocking(&self, request: &Request, limit: Duration) -> Option<Result<Attempt, Fault>> {
-        let here = self.inner.database.runs_here() && !background::is_current();
-        here.then(|| park::block_on(limited_anywhere(limit, self.inner.acquire(request))))
+        let here = self.inner.here()?;
+        Some(park::block_on(limited_anywhere(limit, self.inner.acquire_on(here, request))))
     }
 
     fn release_blocking(&self, lease: &Lease, limit: Duration) -> Option<Result<bool, Fault>> {
-        let here = self.inner.database.runs_here() && !background::is_current();
-        here.then(|| park::block_on(limited_anywhere(limit, self.inner.release(lease))))
+        let here = self.inner.here()?;
+        Some(park::block_on(limited_anywhere(limit, self.inner.release_on(here, lease))))
     }
 
     fn try_acquire_here(&self, request: &Request) -> Option<Shortcut<Attempt>> {
+        let here = self.inner.here()?;
         let (inner, request) = (Arc::clone(&self.inner), request.clone());
-        inner.database.runs_here().then(|| Shortcut {
-            answer: Box::pin(async move { inner.acquire(&request).await }),
-            needs_runtime: false,
-        })
+        let answer = Box::pin(async move { inner.acquire_on(here, &request).await });
+        Some(Shortcut { answer, needs_runtime: false })
     }
 
     fn release_here(&self, lease: &Lease) -> Option<Shortcut<bool>> {
+        let here = self.inner.here()?;
         let (inner, lease) = (Arc::clone(&self.inner), lease.clone());
-        inner.database.runs_here().then(|| Shortcut {
-            answer: Box::pin(async move { inner.release(&lease).await }),
-            needs_runtime: false,
-        })
+        let answer = Box::pin(async move { inner.release_on(here, &lease).await });
+        Some(Shortcut { answer, needs_runtime: false })
     }
 
     fn renew<'a>(&'a self, lease: &'a Lease, ttl: Ttl) -> Answer<'a, bool> {

@@ -6,6 +6,7 @@
 //! those who wait for an answer gives up: when one does, those who have waited for long as well are told to.
 
 use std::{
+    fmt,
     future::Future,
     mem,
     sync::Arc,
@@ -32,19 +33,19 @@ pub(in crate::backends) struct Pool<C> {
 
 /// A connection in use. Dropped, it is closed: who was dropped with it may not have read all that it was told. Others of
 /// its time probably do not answer either, and are closed as well.
-pub(in crate::backends) struct Lent<'a, C: Send> {
+pub struct Lent<C: Send> {
     pub(in crate::backends) connection: C,
-    loan: Loan<'a, C>,
+    loan: Loan<C>,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-struct Loan<'a, C: Send> {
-    pool: &'a Pool<C>,
+struct Loan<C: Send> {
+    pool: Arc<Pool<C>>,
     time: u64,
     is_over: bool,
 }
 
-impl<C: Send> Lent<'_, C> {
+impl<C: Send> Lent<C> {
     /// The work is done, and the next may use it.
     pub(in crate::backends) fn give_back(mut self) {
         self.loan.is_over = true;
@@ -58,7 +59,13 @@ impl<C: Send> Lent<'_, C> {
     }
 }
 
-impl<C: Send> Drop for Loan<'_, C> {
+impl<C: Send> fmt::Debug for Lent<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lent").finish_non_exhaustive()
+    }
+}
+
+impl<C: Send> Drop for Loan<C> {
     fn drop(&mut self) {
         if !self.is_over {
             self.pool.clear();
@@ -78,21 +85,24 @@ struct Idle<C> {
 
 impl<C: Send> Pool<C> {
     /// At most `size` connections; none is made yet.
-    pub(in crate::backends) fn new(size: usize) -> Self {
+    pub(in crate::backends) fn new(size: usize) -> Arc<Self> {
         let idle = Mutex::new(Idle {
             process: std::process::id(),
             permits: Arc::new(Semaphore::new(size)),
             time: 0,
             connections: Vec::new(),
         });
-        Self { size, idle, in_vain: Notify::new() }
+        Arc::new(Self { size, idle, in_vain: Notify::new() })
     }
 
     /// A connection, made by `connect` if none is idle.
     ///
     /// # Errors
     /// What `connect` says.
-    pub(in crate::backends) async fn get<E, F>(&self, connect: impl FnOnce() -> F) -> Result<Lent<'_, C>, E>
+    pub(in crate::backends) async fn get<E, F>(
+        self: &Arc<Self>,
+        connect: impl FnOnce() -> F,
+    ) -> Result<Lent<C>, E>
     where
         F: Future<Output = Result<C, E>>,
     {
@@ -104,7 +114,7 @@ impl<C: Send> Pool<C> {
             Some(connection) => connection,
             None => connect().await?,
         };
-        Ok(Lent { connection, loan: Loan { pool: self, time, is_over: false }, _permit: permit })
+        Ok(Lent { connection, loan: Loan { pool: Arc::clone(self), time, is_over: false }, _permit: permit })
     }
 
     /// Ends when it is not worth to wait any longer for what one waits for since now.
@@ -131,11 +141,18 @@ impl<C: Send> Pool<C> {
         Arc::clone(&idle.permits)
     }
 
-    /// Whether there is an idle one for whoever comes now; somebody else may come first.
-    pub(in crate::backends) fn is_ready(&self) -> bool {
-        let idle = sync::lock(&self.idle);
-        let newest = idle.connections.last().filter(|_| idle.process == std::process::id());
-        newest.is_some_and(|(_, since)| since.elapsed() < IDLE) && idle.permits.available_permits() > 0
+    /// An idle connection, if so many more stay for others; nobody is waited for. Who has it may be polled by anybody, or
+    /// by nobody any more: the rest must be able to go on without it.
+    pub(in crate::backends) fn spare(self: &Arc<Self>, others: usize) -> Option<Lent<C>> {
+        let permits = self.permits();
+        if permits.available_permits() <= others {
+            return None;
+        }
+        let permit = permits.try_acquire_owned().ok()?;
+        let (idle, time) = self.take();
+        let connection = idle?;
+        let loan = Loan { pool: Arc::clone(self), time, is_over: false };
+        Some(Lent { connection, loan, _permit: Some(permit) })
     }
 
     fn take(&self) -> (Option<C>, u64) {
@@ -180,11 +197,11 @@ mod tests {
         race::{Either, race},
     };
 
-    fn pool() -> (Pool<u32>, AtomicU32) {
+    fn pool() -> (Arc<Pool<u32>>, AtomicU32) {
         (Pool::new(2), AtomicU32::new(0))
     }
 
-    async fn get<'a>(pool: &'a Pool<u32>, made: &AtomicU32) -> Lent<'a, u32> {
+    async fn get(pool: &Arc<Pool<u32>>, made: &AtomicU32) -> Lent<u32> {
         let connect = || ready(Ok::<_, Infallible>(made.fetch_add(1, Ordering::SeqCst)));
         pool.get(connect).await.unwrap_or_else(|never| match never {})
     }

@@ -1,6 +1,6 @@
 //! What a client remembers of those who wait, against a database that says what it is told to.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, convert::Infallible, sync::Arc};
 
 use super::*;
 use crate::{backend::Watch, park, sync::Mutex};
@@ -40,6 +40,20 @@ impl Database for Scripted {
 
     fn statements(&self) -> &Statements {
         &self.statements
+    }
+
+    type Here = Infallible;
+
+    fn here(&self) -> Option<Infallible> {
+        None
+    }
+
+    async fn take_on(&self, here: Infallible, _: &Values<'_>) -> Result<Taken, Fault> {
+        match here {}
+    }
+
+    async fn release_on(&self, here: Infallible, _: &Values<'_>) -> Result<bool, Fault> {
+        match here {}
     }
 
     async fn take(&self, _: &Values<'_>) -> Result<Taken, Fault> {

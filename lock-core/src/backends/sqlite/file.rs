@@ -39,8 +39,10 @@ use crate::{
     wait,
 };
 
-/// How many connections there are of each kind at most: only one may write at a time.
-const CONNECTIONS: usize = 1;
+/// How many connections there are at most, though only one may write at a time: callers who drive one themselves may leave
+/// it alone in the middle, and renewals do not wait for them.
+const CONNECTIONS: usize = 2;
+const SPARED: usize = 1;
 
 /// How long a statement is tried while others write, at most; a release for longer, as nobody has the key otherwise.
 const BUSY_LIMIT: Duration = Duration::from_millis(800);
@@ -64,9 +66,7 @@ pub struct DatabaseFile {
     address: Address,
     options: SqliteConnectOptions,
     /// For the background thread.
-    pool: Pool<Session>,
-    /// For callers, who may have something else to do before they let go of it: renewals do not wait for them.
-    callers: Pool<Session>,
+    pool: Arc<Pool<Session>>,
     statements: Statements,
     create: Statement,
     unused: Statement,
@@ -75,7 +75,9 @@ pub struct DatabaseFile {
     bell: Bell,
 }
 
-pub(super) struct Session {
+/// A connection, and the file that it has open.
+#[derive(Debug)]
+pub struct Session {
     pub(super) connection: SqliteConnection,
     pub(super) file: Option<Identity>,
 }
@@ -111,8 +113,7 @@ impl DatabaseFile {
             .disable_statement_logging();
         let (pool, locked, boot) = (Pool::new(CONNECTIONS), Mutex::default(), clock::boot()?);
         let bell = Bell::new(address.path(), &options, statement(include_str!("statements/turn.sql")), &boot);
-        let callers = Pool::new(CONNECTIONS);
-        Ok(Self { address, options, pool, callers, statements, create, unused, boot, locked, bell })
+        Ok(Self { address, options, pool, statements, create, unused, boot, locked, bell })
     }
 
     /// Runs a statement; where the table is missing, it is made.
@@ -121,7 +122,17 @@ impl DatabaseFile {
     /// file is locked, not the key. The connection is kept meanwhile: nobody else could write either.
     async fn run(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<SqliteRow>, Failed> {
         let limit = self.limit(statement, values);
-        let mut lent = self.lend(limit).await.map_err(Failed::Connecting)?;
+        let lent = self.lend(limit).await.map_err(Failed::Connecting)?;
+        self.run_on(lent, statement, values, limit).await
+    }
+
+    async fn run_on(
+        &self,
+        mut lent: Lent<Session>,
+        statement: &Statement,
+        values: &Values<'_>,
+        limit: Duration,
+    ) -> Result<Vec<SqliteRow>, Failed> {
         let (mut patience, mut made) = (self.patience(limit), false);
         let done = loop {
             let told = Values { now: clock::now(), wall: clock::wall(), boot: &self.boot, ..values.clone() };
@@ -184,14 +195,13 @@ impl DatabaseFile {
     }
 
     /// A connection to the file that is there now.
-    async fn lend(&self, limit: Duration) -> Result<Lent<'_, Session>, sqlx::Error> {
-        let pool = if background::is_current() { &self.pool } else { &self.callers };
-        let lent = pool.get(|| self.connect_patiently(limit)).await?;
+    async fn lend(&self, limit: Duration) -> Result<Lent<Session>, sqlx::Error> {
+        let lent = self.pool.get(|| self.connect_patiently(limit)).await?;
         if lent.connection.file == identity(self.address.path()) {
             return Ok(lent);
         }
         lent.close();
-        pool.get(|| self.connect_patiently(limit)).await
+        self.pool.get(|| self.connect_patiently(limit)).await
     }
 
     async fn connect_patiently(&self, limit: Duration) -> Result<Session, sqlx::Error> {
@@ -233,6 +243,14 @@ impl DatabaseFile {
         Ok(Session { connection, file: identity(path) })
     }
 
+    /// Whether a row was changed; tells those who wait for it, if the statement says so.
+    fn changed(&self, rows: &[SqliteRow]) -> bool {
+        if rows.first().is_some_and(|row| matches!(row.try_get(0), Ok(1_i64))) {
+            self.bell.ring();
+        }
+        !rows.is_empty()
+    }
+
     fn fault(&self, failed: &Failed) -> Fault {
         fault::of(failed, &self.address)
     }
@@ -251,13 +269,39 @@ impl Database for DatabaseFile {
         }
     }
 
-    /// The connection's own thread does the work, and wakes whoever waits.
-    fn runs_here(&self) -> bool {
-        true
-    }
-
     fn statements(&self) -> &Statements {
         &self.statements
+    }
+
+    /// The connection's own thread does the work, and wakes whoever waits.
+    type Here = Lent<Session>;
+
+    fn here(&self) -> Option<Lent<Session>> {
+        let here = self.pool.spare(SPARED)?;
+        if here.connection.file == identity(self.address.path()) {
+            return Some(here);
+        }
+        here.close();
+        None
+    }
+
+    async fn take_on(&self, here: Lent<Session>, values: &Values<'_>) -> Result<Taken, Fault> {
+        match self
+            .run_on(here, &self.statements.acquire, values, self.limit(&self.statements.acquire, values))
+            .await
+        {
+            Err(failed) if self.is_locked_for_now(&failed) => Ok(Taken::Locked),
+            rows => {
+                let rows = rows.map_err(|failed| self.fault(&failed))?;
+                Taken::read(&rows).map_err(|error| self.fault(&Failed::Asking(error)))
+            }
+        }
+    }
+
+    async fn release_on(&self, here: Lent<Session>, values: &Values<'_>) -> Result<bool, Fault> {
+        let limit = self.limit(&self.statements.release, values);
+        let rows = self.run_on(here, &self.statements.release, values, limit).await;
+        Ok(self.changed(&rows.map_err(|failed| self.fault(&failed))?))
     }
 
     async fn take(&self, values: &Values<'_>) -> Result<Taken, Fault> {
@@ -293,12 +337,7 @@ impl Database for DatabaseFile {
                     pause(LONGEST_PAUSE * 4).await;
                 }
                 Err(failed) => return Err(self.fault(&failed)),
-                Ok(rows) => {
-                    if rows.first().is_some_and(|row| matches!(row.try_get(0), Ok(1_i64))) {
-                        self.bell.ring();
-                    }
-                    return Ok(!rows.is_empty());
-                }
+                Ok(rows) => return Ok(self.changed(&rows)),
             }
         }
     }
