@@ -1,19 +1,17 @@
 //! 64 tasks with a key each, on one connection.
 
-use std::{sync::Arc, time::Instant};
-
 use benches::{
     Result,
     report::{Demand, Row},
-    rounds::{Run, interleaved, nanos},
+    rounds::{Run, interleaved},
 };
-use tokio::runtime::Runtime;
 
 use crate::{
+    calls::crowd,
     columns::Columns,
     contender::{OURS, RAW, UNCONTENDED, place},
     cores::Cores,
-    stage::{Findings, Player, Stage, Threads, players},
+    stage::{Findings, Stage, Threads, players},
 };
 
 const TASKS: u32 = 64;

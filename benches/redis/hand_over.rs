@@ -12,7 +12,7 @@ use benches::{
 
 use crate::{
     columns::Columns,
-    contender::{OURS, REDISSUN, WAITING, Waiting, named, place},
+    contender::{Entry, OURS, REDISSUN, WAITING, Waiting, named, place},
     contenders::ours,
     cores::Cores,
     stage::{Findings, Stage, Threads, players},

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use benches::order::Effort;
-pub(crate) use benches::stage::{Findings, Player, Threads, players};
+pub(crate) use benches::stage::{Findings, Threads, players};
 
 use crate::server::Server;
 

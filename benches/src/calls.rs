@@ -79,8 +79,8 @@ pub fn crowd<'a>(runtime: &'a Runtime, player: &'a Player, tasks: u32, pairs: u3
             })
         };
         let begun = Instant::now();
-        let tasks: Vec<_> = (0..tasks).map(task).collect();
-        for task in tasks {
+        let spawned: Vec<_> = (0..tasks).map(task).collect();
+        for task in spawned {
             runtime.block_on(task)??;
         }
         Ok(nanos(begun.elapsed()) / f64::from(tasks * pairs))

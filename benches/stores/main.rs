@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p benches --bench stores` starts servers of its own, prints the figures and writes
 //! `docs/figures-stores.md` with its chart; add `-- --quick` for a run of a minute that only prints, and names of figures
-//! or of stores (`postgres`, `memcached`, `sqlite`) to measure only those.
+//! or of stores (`postgres`, `mysql`, `memcache`, `sqlite`) to measure only those.
 
 mod asked;
 mod contenders;

@@ -5,7 +5,7 @@ use std::{any::Any, fmt::Display, process::Command};
 use benches::Result;
 use tests::{
     scratch::Scratch,
-    servers::{MemcachedServer, PostgresServer},
+    servers::{MariaDbServer, MemcachedServer, PostgresServer},
 };
 
 /// One of them, or the directory of a file.
@@ -34,6 +34,17 @@ pub(crate) fn postgres() -> Result<Server> {
         url: server.url(),
         port: Some(server.port()),
         version: told(&format!("PostgreSQL {version}"), "its default settings, but `fsync=off`"),
+        _running: Box::new(server),
+    })
+}
+
+pub(crate) fn mariadb() -> Result<Server> {
+    let server = MariaDbServer::start();
+    let version = server.ask("SELECT VERSION()");
+    Ok(Server {
+        url: server.url(),
+        port: Some(server.port()),
+        version: told(&version, "as its tests start it: nothing waits for the disk"),
         _running: Box::new(server),
     })
 }

@@ -9,7 +9,7 @@ use benches::{
 };
 
 use crate::{
-    contenders::{advisory, bare, memcached, ours, postgres, sqlite},
+    contenders::{advisory, bare, memcached, mysql, ours, postgres, sqlite},
     servers::{self, Server},
 };
 
@@ -49,7 +49,7 @@ const fn raw_pool(connect: fn(String) -> Connecting) -> Entry {
     Entry { name: "raw client, pool", waiting: Waiting::Polls, connect }
 }
 
-pub(crate) const STORES: [Store; 3] = [
+pub(crate) const STORES: [Store; 4] = [
     Store {
         name: "postgres",
         title: "PostgreSQL",
@@ -72,6 +72,16 @@ pub(crate) const STORES: [Store; 3] = [
         blocking: ("raw client", bare::blocking::<postgres::Client>),
         floor: RAW_PLACE,
         trips: Demand::AtMost(5.0),
+    },
+    Store {
+        name: "mysql",
+        title: "MariaDB",
+        start: servers::mariadb,
+        field: &[raw(|url| Box::pin(bare::connect::<mysql::Client>(url, 1))), LOCK],
+        pool: raw_pool(|url| Box::pin(bare::connect::<mysql::Client>(url, 4))),
+        blocking: ("raw client", bare::blocking::<mysql::Client>),
+        floor: RAW_PLACE,
+        trips: Demand::Shown,
     },
     Store {
         name: "memcache",

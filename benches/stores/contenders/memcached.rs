@@ -15,7 +15,7 @@ use memcache::exp::{
 };
 use tokio::net::TcpStream;
 
-use super::bare::{self, Client, owner};
+use super::bare::{Client, owner};
 
 const CLOCK: &str = "bare#clock";
 
