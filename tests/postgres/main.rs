@@ -9,6 +9,7 @@ mod pooled;
 mod scene;
 mod setup;
 mod shares;
+mod shortcuts;
 mod stored;
 mod tls;
 mod transactions;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use lock_core::{Error, Locker};
-use sqlx::{AssertSqlSafe, PgPool, Row, postgres::PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection, PgPool, Row, postgres::PgPoolOptions};
 use tests::servers::PostgresServer;
 
 struct Scene {
@@ -168,4 +168,47 @@ async fn what_cannot_be_is_said() {
     sqlx::query("INSERT INTO invoices VALUES (1)").execute(&mut *transaction).await.unwrap();
     transaction.commit().await.unwrap();
     held.release_async().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn above_read_committed_it_is_had_at_once_or_refused_in_clear_words() {
+    let Scene { pool, locker, server: _server } = scene().await;
+    let lock = locker.lock("k").wait(Duration::from_secs(10));
+    drop(lock.acquire_async().await.unwrap());
+    for level in ["REPEATABLE READ", "SERIALIZABLE"] {
+        let begin = || pool.begin_with(AssertSqlSafe(format!("BEGIN ISOLATION LEVEL {level}")));
+        let mut transaction = begin().await.unwrap();
+        lock.acquire_in(&mut transaction).await.unwrap();
+        transaction.commit().await.unwrap();
+        let held = lock.acquire_async().await.unwrap();
+        let mut transaction = begin().await.unwrap();
+        let started = Instant::now();
+        let refused = lock.acquire_in(&mut transaction).await.unwrap_err();
+        assert!(refused.to_string().contains("accepted is READ COMMITTED"), "{refused}");
+        assert!(!refused.is_retryable() && started.elapsed() < Duration::from_secs(5));
+        // The transaction goes on.
+        sqlx::query("INSERT INTO invoices VALUES (1)").execute(&mut *transaction).await.unwrap();
+        transaction.commit().await.unwrap();
+        held.release_async().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_savepoint_that_is_rolled_back_lets_go_of_it() {
+    let Scene { pool, locker, server: _server } = scene().await;
+    let lock = locker.lock("k");
+    let mut outer = pool.begin().await.unwrap();
+    let mut inner = outer.begin().await.unwrap();
+    let first = lock.acquire_in(&mut inner).await.unwrap();
+    assert!(lock.acquire_in(&mut inner).await.unwrap() > first, "had again by the same transaction");
+    assert!(lock.try_acquire_async().await.unwrap().is_none());
+    inner.rollback().await.unwrap();
+    let guard = lock.acquire_async().await.unwrap();
+    guard.release_async().await.unwrap();
+    outer.commit().await.unwrap();
+    for unsupported in [lock.clone().shared(), lock.clone().permits(2)] {
+        let mut transaction = pool.begin().await.unwrap();
+        let refused = unsupported.acquire_in(&mut transaction).await;
+        assert!(matches!(refused, Err(Error::Unsupported { .. })), "{refused:?}");
+    }
 }

@@ -159,7 +159,7 @@ impl Drop for Unfinished {
 }
 
 /// What can be refused before anything is asked of anybody.
-fn check(target: &Target, options: &Options) -> Result<()> {
+pub(crate) fn check(target: &Target, options: &Options) -> Result<()> {
     let capabilities = match target.locker.store() {
         Store::Memory(_) => Capabilities::default(),
         Store::Backend(_, backend) => backend.capabilities(),

@@ -42,14 +42,19 @@ impl Lock {
     /// # }
     /// ```
     ///
-    /// The transaction has to be on the database of the locker, at the isolation level READ COMMITTED, or with this as its
-    /// first statement. The row of the key stays locked meanwhile: keep the transaction short.
+    /// The transaction is one of sqlx 0.9, on the database of the locker, at the isolation level READ COMMITTED: above it, a
+    /// key that is not free at once is an error, as the transaction would not see its release. The row of the key stays
+    /// locked meanwhile: keep the transaction short. Inside of a savepoint, the lock ends if that is rolled back. Asked for
+    /// again in the same transaction, it is had again, under a new token.
+    ///
+    /// The token is for what this transaction writes: that of a transaction that is rolled back may be given out again.
     ///
     /// # Errors
     /// As [`acquire`](Self::acquire), and [`Error::Unsupported`] on every other store. After [`Error::Backend`] the
     /// transaction may have to be rolled back.
     pub async fn acquire_in(&self, transaction: &mut Transaction<'_, Database>) -> Result<FencingToken> {
         let target = self.target()?;
+        acquire::check(target, &self.options)?;
         let postgres = in_postgres(target)?;
         let owner = self.options.owner.clone().map_or_else(Owner::random, Ok)?;
         let mut request = Request::exclusive(target.key().clone(), owner, self.options.ttl);
@@ -90,5 +95,7 @@ fn in_postgres(target: &Target) -> Result<&Postgres> {
         }
         Store::Memory(_) => None,
     };
-    found.ok_or_else(|| Error::unsupported("a lock lives in a transaction on postgres:// only"))
+    found.ok_or_else(|| {
+        Error::unsupported("a lock lives in a transaction on postgres:// only, not in mode=advisory")
+    })
 }

@@ -9,6 +9,8 @@ mod sessions;
 mod standby;
 mod storm;
 
+pub(crate) use sessions::END_ALL;
+
 use std::{
     thread,
     time::{Duration, Instant},

@@ -21,7 +21,7 @@ use crate::scene::{
 };
 
 /// All connections of the library are ended by the server.
-pub(super) const END_ALL: &str =
+pub(crate) const END_ALL: &str =
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'lock'";
 
 #[test]

@@ -5,9 +5,9 @@
 //!
 //! | it promises | it does not |
 //! |---|---|
-//! | a dead holder's lock is free at once | a holder hears of the end of its session a moment after the server: what may not be written twice is protected by its fencing token |
+//! | a dead holder's lock is free at once | a session that the server ends, or that a network cuts off, is heard of at once where the connection breaks, and believed in for 8 s where it falls silent: what may not be written twice is protected by its fencing token |
 //! | fencing tokens, in a row beside the lock | an order among the waiters of several processes: who asks first when it is free has it |
-//! | a lost session is told to all holders at once | a lock that lasts longer than its session: a restart of the server ends it |
+//! | a lost session is told to all holders at once | a lock that lasts longer than its session: a restart of the server ends it, and so does a process that is stopped for more than 8 s, when it goes on |
 //! | | a pooler in between: it is refused |
 //!
 //! The lock's number is the first half of the SHA-256 of the key: two keys of one number, of which there is one pair in

@@ -39,7 +39,8 @@ fn of_a_connection(error: &Error, address: &Address) -> Fault {
 
 /// Whether nothing more can be asked on the connection that it came from.
 pub(super) fn ends_connection(error: &Error) -> bool {
-    code(error).is_none_or(ends_session)
+    // One to a standby is of no use either: another one may lead to the primary.
+    code(error).is_none_or(|code| ends_session(code) || code == "25006")
 }
 
 /// The table is not there, or its schema.

@@ -91,7 +91,7 @@ async fn take(
     let names = Names::of(request);
     let channel = server.wire.channel();
     let values = Values { channel: &channel, ..postgres.values(&names, request) };
-    let (token, known) = run(server, &values, connection).await.map_err(failed)?;
+    let Looked { token, known, sees_others } = run(server, &values, connection).await.map_err(failed)?;
     if !known {
         return Err(Fault::failed(format!(
             "{}: the transaction does not see the row of the key: it is on another database or schema than the locker, \
@@ -100,19 +100,36 @@ async fn take(
         ))
         .permanent());
     }
+    if token.is_none() && !sees_others {
+        return Err(Fault::failed(format!(
+            "{}: the key is not free as the transaction sees it, which at its isolation level stays so; accepted is READ \
+             COMMITTED, or a key that is free when the transaction begins",
+            server.wire.address
+        ))
+        .permanent());
+    }
     let wrong = |_| Fault::failed("the table holds a fencing token that is none").permanent();
     token.map(|token| u64::try_from(token).map_err(wrong)).transpose()
+}
+
+/// What the transaction sees.
+struct Looked {
+    token: Option<i64>,
+    /// The row of the key is there.
+    known: bool,
+    /// What others commit from now on is seen.
+    sees_others: bool,
 }
 
 async fn run(
     server: &Server,
     values: &Values<'_>,
     connection: &mut PgConnection,
-) -> Result<(Option<i64>, bool), sqlx::Error> {
+) -> Result<Looked, sqlx::Error> {
     // Not kept: a pooler may give the connection to somebody else after the transaction.
     let query = server.take_in_transaction.with(values).persistent(false);
     let row = query.fetch_one(connection).await?;
-    Ok((row.try_get(0)?, row.try_get(1)?))
+    Ok(Looked { token: row.try_get(0)?, known: row.try_get(1)?, sees_others: row.try_get(2)? })
 }
 
 /// A place in line that is given up, had or not.

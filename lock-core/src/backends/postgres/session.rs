@@ -71,6 +71,11 @@ struct State {
 }
 
 impl State {
+    /// Nobody believes in it any more.
+    fn is_past(&self) -> bool {
+        Moment::from_nanos(self.until.load(Ordering::Acquire)).has_passed()
+    }
+
     fn is_held(&self, id: &str, owner: &str) -> bool {
         let held = sync::lock(&self.held);
         held.as_ref().and_then(|all| all.get(id)).is_some_and(|held| held.owner == owner)
@@ -153,7 +158,7 @@ impl Session {
 
     /// Whether the owner can still believe in his lock.
     pub(super) fn keeps(&self, id: &str, owner: &str) -> bool {
-        let believed = !Moment::from_nanos(self.state.until.load(Ordering::Acquire)).has_passed();
+        let believed = !self.state.is_past();
         believed && self.state.is_held(id, owner) && self.process == std::process::id()
     }
 
@@ -211,6 +216,10 @@ impl Worker {
                 Either::First(Ok(Some(job))) => self.work(job).await?,
                 Either::First(Ok(None)) => return Ok(()),
                 Either::First(Err(_)) if self.holds_nothing() => {}
+                // Stopped for so long, or not answered: what was told of by now stays lost.
+                Either::First(Err(_)) if self.state.is_past() => {
+                    return Err(Fault::failed("the session has said nothing for too long"));
+                }
                 Either::First(Err(_)) => {
                     self.query(&Values::default(), None).await?;
                 }

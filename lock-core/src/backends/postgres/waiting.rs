@@ -99,8 +99,9 @@ impl Waiting {
             let place = named.position(|named| owner.text(&mut [0; 32]) == named);
             if line.is_empty() || place == Some(0) {
                 mailbox.tell(Signal::LookAgain);
-            } else if place.is_some() {
-                mailbox.tell(Signal::FreeIn(WINDOW));
+            } else {
+                // Only the first few are named. If none of them comes, it is for the others.
+                mailbox.tell(Signal::FreeIn(if place.is_some() { WINDOW } else { WINDOW * 2 }));
             }
         }
     }

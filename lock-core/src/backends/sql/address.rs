@@ -113,7 +113,8 @@ impl Form {
 
 fn decoded(text: &str, what: &str) -> Result<String, String> {
     let text = percent_decode_str(text).decode_utf8();
-    text.map(Into::into).map_err(|_| format!("{what} does not decode to UTF-8"))
+    let text = text.map_err(|_| format!("{what} does not decode to UTF-8"))?;
+    if text.contains('\0') { Err(format!("{what} contains a NUL")) } else { Ok(text.into_owned()) }
 }
 
 impl fmt::Display for Address {
@@ -163,6 +164,7 @@ mod tests {
             ("host:0/shop", "the port"),
             ("[::1/shop", "\"]\" is missing"),
             ("u:secret%ff@host/shop", "the password does not decode"),
+            ("u:secret%00@host/shop", "the password contains a NUL"),
         ] {
             let error = shown(rest).unwrap_err();
             assert!(error.contains(said) && !error.contains("secret"), "{rest}: {error}");

@@ -409,15 +409,19 @@ impl<D: Database> Inner<D> {
         drop(pruned);
         let inner = Arc::clone(self);
         let pruning = background::spawn(async move {
-            let values = Values { kept: row::as_micros(KEPT), ..Values::of("") };
-            for _ in 0..PRUNINGS {
-                match inner.database.prune(&values).await {
-                    Ok(true) => {}
-                    Ok(false) => break,
-                    Err(error) => {
-                        let table = &inner.table.name;
-                        tracing::debug!(%error, table, "could not remove rows that nobody uses");
-                        break;
+            // A small table is seen as a whole from the first row on, a large one bit by bit, from anywhere.
+            let anywhere = Owner::random().map(|owner| owner.to_string()).unwrap_or_default();
+            for from in ["", &anywhere] {
+                let values = Values { kept: row::as_micros(KEPT), ..Values::of(from) };
+                for _ in 0..PRUNINGS {
+                    match inner.database.prune(&values).await {
+                        Ok(true) => {}
+                        Ok(false) => break,
+                        Err(error) => {
+                            let table = &inner.table.name;
+                            tracing::debug!(%error, table, "could not remove rows that nobody uses");
+                            return;
+                        }
                     }
                 }
             }

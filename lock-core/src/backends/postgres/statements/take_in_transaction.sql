@@ -26,4 +26,5 @@ WITH taken AS (
     RETURNING token
 )
 SELECT (SELECT token FROM taken), EXISTS (SELECT FROM {table} WHERE id = :id),
+       current_setting('transaction_isolation') = 'read committed',
        (SELECT CAST(pg_notify(:channel, :id || ' ') AS text) FROM taken)
