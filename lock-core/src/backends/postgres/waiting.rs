@@ -24,8 +24,6 @@ type Waiter = (Owner, Arc<Mailbox>);
 pub(super) struct Waiting {
     mailboxes: Mutex<HashMap<String, Vec<Waiter>>>,
     state: Mutex<State>,
-    /// Fires when it listens, or cannot.
-    pub(super) settled: Notify,
     /// Fires when nobody is left to listen for.
     pub(super) over: Notify,
 }
@@ -64,7 +62,6 @@ impl Waiting {
 
     pub(super) fn set(&self, phase: Phase) {
         sync::lock(&self.state).phase = phase;
-        self.settled.notify_waiters();
     }
 
     /// The mailbox of a waiter, and whether it is new.
