@@ -5,6 +5,7 @@
 //! connection was down is lost, so that everybody looks when it is down and when it is up again.
 
 use std::{
+    pin::pin,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -30,6 +31,8 @@ use crate::{
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How long the answer to that, and a connection, may take.
 const ALIVE_WITHIN: Duration = Duration::from_secs(2);
+/// How often to look while the first connection is made.
+const MEANWHILE: Duration = Duration::from_millis(50);
 /// Before a connection that was lost is made anew, and between two tries at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
@@ -61,7 +64,7 @@ impl Listener {
     }
 
     /// `None`: there is nothing to listen on.
-    pub(super) async fn listen(&self, id: &str, owner: &Owner) -> Option<Box<dyn Watch>> {
+    pub(super) fn listen(&self, id: &str, owner: &Owner) -> Option<Box<dyn Watch>> {
         let wire = self.wire.upgrade()?;
         if !wire.is_direct() {
             return None;
@@ -70,17 +73,8 @@ impl Listener {
             drop(tokio::spawn(attend(self.wire.clone(), Arc::clone(&self.shared))));
         }
         let (mailbox, new) = self.shared.mailbox(id, owner);
-        while self.shared.phase() == Phase::Starting {
-            let settled = self.shared.settled.notified();
-            if self.shared.phase() == Phase::Starting {
-                settled.await;
-            }
-        }
-        if self.shared.phase() == Phase::Idle {
-            return None;
-        }
-        if new {
-            // What was announced before it listened is lost.
+        if new && self.shared.phase() == Phase::Up {
+            // What was announced before is lost. Whoever comes while it starts is woken when it is up.
             mailbox.tell(Signal::LookAgain);
         }
         Some(Box::new(Announcements { mailbox: Listening(mailbox), waiting: Arc::clone(&self.shared) }))
@@ -92,7 +86,7 @@ async fn attend(wire: Weak<Wire>, shared: Arc<Waiting>) {
     let mut pause = PAUSES.0;
     while wire.strong_count() > 0 {
         let listening = match wire.upgrade() {
-            Some(wire) if wire.is_direct() => connect(&wire).await,
+            Some(wire) if wire.is_direct() => connecting(&wire, &shared).await,
             _ => break,
         };
         match listening {
@@ -120,6 +114,18 @@ async fn attend(wire: Weak<Wire>, shared: Arc<Waiting>) {
     }
     shared.set(Phase::Idle);
     shared.wake_all();
+}
+
+/// Connects. Who waits for the first time looks meanwhile, as nobody tells him yet.
+async fn connecting(wire: &Wire, shared: &Waiting) -> Result<PgListener, sqlx::Error> {
+    let mut connecting = pin!(connect(wire));
+    loop {
+        match race(connecting.as_mut(), tokio::time::sleep(MEANWHILE)).await {
+            Either::First(connected) => return connected,
+            Either::Second(()) if shared.phase() == Phase::Starting => shared.wake_all(),
+            Either::Second(()) => {}
+        }
+    }
 }
 
 async fn connect(wire: &Wire) -> Result<PgListener, sqlx::Error> {

@@ -216,7 +216,7 @@ impl Database for Server {
     }
 
     async fn listen(&self, id: &str, request: &Request) -> Result<Option<Box<dyn Watch>>, Fault> {
-        Ok(self.listener.listen(id, &request.owner).await)
+        Ok(self.listener.listen(id, &request.owner))
     }
 
     fn forget(&self, id: &str, request: &Request) {

@@ -26,8 +26,6 @@ pub(super) struct Waiting {
     /// By the id of the key that they wait for.
     mailboxes: Mutex<HashMap<String, Waiters>>,
     state: Mutex<State>,
-    /// Fires when it listens, or cannot.
-    pub(super) settled: Notify,
     /// Fires when nobody is left to listen for.
     pub(super) over: Notify,
 }
@@ -66,7 +64,6 @@ impl Waiting {
 
     pub(super) fn set(&self, phase: Phase) {
         sync::lock(&self.state).phase = phase;
-        self.settled.notify_waiters();
     }
 
     /// The mailbox of a waiter, and whether it is new.
