@@ -203,8 +203,8 @@ const BY_PREFIX: &str = "by-prefix";
 
 /// The URL of a store that is another one for each prefix, if it is such a one.
 pub fn by_prefix(url: &str, settings: &Settings) -> String {
-    let prefix: String =
-        settings.prefix.iter().flat_map(|prefix| prefix.bytes()).map(|byte| format!("{byte:02x}")).collect();
+    let letter = |c: char| if c.is_alphanumeric() { c } else { '-' };
+    let prefix: String = settings.prefix.iter().flat_map(|prefix| prefix.chars()).map(letter).collect();
     url.replace(BY_PREFIX, &prefix)
 }
 
