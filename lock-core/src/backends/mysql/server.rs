@@ -24,6 +24,25 @@ use crate::{
 /// How many connections a client has at most.
 const CONNECTIONS: usize = 4;
 
+/// How long a connection may take to be made, and an answer to come: a row that somebody's transaction keeps is waited for
+/// by the server, for a second at least. Then it is asked again on another connection, while there is time.
+const CONNECTS: Duration = Duration::from_secs(3);
+const ANSWERS: Duration = Duration::from_secs(3);
+
+/// What a statement is run for.
+#[derive(Clone, Copy)]
+enum Answer {
+    Count,
+    Rows,
+}
+
+/// What came of it.
+#[derive(Default)]
+struct Done {
+    count: MySqlQueryResult,
+    rows: Vec<MySqlRow>,
+}
+
 /// What a session must be like, whatever the server or its administrator has made the default: a statement is a
 /// transaction, waits a second at most (the least there is) for a row that another transaction keeps, and does not lock
 /// what is between rows; the session is not ended for being idle before its client ends it.
@@ -99,50 +118,37 @@ impl Server {
         Ok(connection)
     }
 
-    /// Runs a statement that changes rows; where the table is missing, it is made.
+    /// Runs a statement; where the table is missing, it is made.
+    async fn run(&self, statement: &Statement, values: &Values<'_>, answer: Answer) -> Result<Done, Failed> {
+        match self.once(statement, values, answer).await {
+            Err(Failed::Asking(error)) if fault::is_missing(&error) => {
+                self.once(&self.create, &Values::default(), Answer::Count).await?;
+                self.once(statement, values, answer).await
+            }
+            done => done,
+        }
+    }
+
+    async fn once(&self, statement: &Statement, values: &Values<'_>, answer: Answer) -> Result<Done, Failed> {
+        let connecting = || self.pool.in_time(CONNECTS, self.connect());
+        let mut lent = self.pool.get(connecting).await.map_err(Failed::Connecting)?;
+        let asked = async {
+            let (query, connection) = (statement.with(values), &mut lent.connection);
+            Ok(match answer {
+                Answer::Count => Done { count: query.execute(connection).await?, rows: Vec::new() },
+                Answer::Rows => Done { rows: query.fetch_all(connection).await?, ..Done::default() },
+            })
+        };
+        let done = self.pool.in_time(ANSWERS, asked).await;
+        match &done {
+            Err(error) if fault::ends_connection(error) => lent.close(),
+            _ => lent.give_back(),
+        }
+        done.map_err(Failed::Asking)
+    }
+
     async fn execute(&self, statement: &Statement, values: &Values<'_>) -> Result<MySqlQueryResult, Failed> {
-        match self.execute_once(statement, values).await {
-            Err(Failed::Asking(error)) if fault::is_missing(&error) => {
-                self.execute_once(&self.create, &Values::default()).await?;
-                self.execute_once(statement, values).await
-            }
-            done => done,
-        }
-    }
-
-    async fn execute_once(
-        &self,
-        statement: &Statement,
-        values: &Values<'_>,
-    ) -> Result<MySqlQueryResult, Failed> {
-        let mut lent = self.pool.get(|| self.connect()).await.map_err(Failed::Connecting)?;
-        let done = statement.with(values).execute(&mut lent.connection).await;
-        match &done {
-            Err(error) if fault::ends_connection(error) => lent.close(),
-            _ => lent.give_back(),
-        }
-        done.map_err(Failed::Asking)
-    }
-
-    /// Runs a statement that returns rows; where the table is missing, it is made.
-    async fn fetch(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<MySqlRow>, Failed> {
-        match self.fetch_once(statement, values).await {
-            Err(Failed::Asking(error)) if fault::is_missing(&error) => {
-                self.execute_once(&self.create, &Values::default()).await?;
-                self.fetch_once(statement, values).await
-            }
-            done => done,
-        }
-    }
-
-    async fn fetch_once(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<MySqlRow>, Failed> {
-        let mut lent = self.pool.get(|| self.connect()).await.map_err(Failed::Connecting)?;
-        let done = statement.with(values).fetch_all(&mut lent.connection).await;
-        match &done {
-            Err(error) if fault::ends_connection(error) => lent.close(),
-            _ => lent.give_back(),
-        }
-        done.map_err(Failed::Asking)
+        self.run(statement, values, Answer::Count).await.map(|done| done.count)
     }
 
     fn fault(&self, failed: &Failed) -> Fault {
@@ -193,7 +199,8 @@ impl Database for Server {
     }
 
     async fn rows(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<Row>, Fault> {
-        let rows = self.fetch(statement, values).await.map_err(|failed| self.fault(&failed))?;
+        let rows =
+            self.run(statement, values, Answer::Rows).await.map_err(|failed| self.fault(&failed))?.rows;
         let read: Result<Vec<Row>, sqlx::Error> = rows.iter().map(Row::read).collect();
         read.map_err(|error| self.fault(&Failed::Asking(error)))
     }

@@ -83,6 +83,7 @@ impl Listener {
 
 /// Listens for as long as there is a client to listen for.
 async fn attend(wire: Weak<Wire>, shared: Arc<Waiting>) {
+    let _attending = Attending(Arc::clone(&shared));
     let mut pause = PAUSES.0;
     while wire.strong_count() > 0 {
         let listening = match wire.upgrade() {
@@ -112,8 +113,16 @@ async fn attend(wire: Weak<Wire>, shared: Arc<Waiting>) {
             drop(tokio::time::timeout(pause.mul_f64(jitter()), shared.over.notified()).await);
         }
     }
-    shared.set(Phase::Idle);
-    shared.wake_all();
+}
+
+/// However it ends, nobody waits for what nobody hears.
+struct Attending(Arc<Waiting>);
+
+impl Drop for Attending {
+    fn drop(&mut self) {
+        self.0.set(Phase::Idle);
+        self.0.wake_all();
+    }
 }
 
 /// Connects. Who waits for the first time looks meanwhile, as nobody tells him yet.

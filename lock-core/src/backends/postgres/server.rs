@@ -1,7 +1,7 @@
 //! The connections to one database, and what is asked on them.
 
 use std::{
-    fmt, io,
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -22,7 +22,6 @@ use crate::{
     },
     error::Result,
     lease::Owner,
-    race::{Either, race},
     sync::{self, Mutex},
 };
 
@@ -258,14 +257,6 @@ impl Wire {
         !self.pooled.load(Ordering::Relaxed)
     }
 
-    async fn connect_in_time(&self) -> Result<Session, sqlx::Error> {
-        let connecting = tokio::time::timeout(CONNECTS, self.connect());
-        match race(connecting, self.pool.in_vain()).await {
-            Either::First(Ok(connected)) => connected,
-            Either::First(Err(_)) | Either::Second(()) => Err(silent()),
-        }
-    }
-
     async fn connect(&self) -> Result<Session, sqlx::Error> {
         let connected = PgConnection::connect_with(&self.own_options()).await;
         let connected = match connected {
@@ -311,12 +302,9 @@ impl Wire {
     }
 
     async fn run(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<PgRow>, Failed> {
-        let mut lent = self.pool.get(|| self.connect_in_time()).await.map_err(Failed::Connecting)?;
-        let answered = tokio::time::timeout(TAKES + ARRIVES, lent.connection.run(statement, values));
-        let done = match race(answered, self.pool.in_vain()).await {
-            Either::First(Ok(done)) => done,
-            Either::First(Err(_)) | Either::Second(()) => Err(silent()),
-        };
+        let connecting = || self.pool.in_time(CONNECTS, self.connect());
+        let mut lent = self.pool.get(connecting).await.map_err(Failed::Connecting)?;
+        let done = self.pool.in_time(TAKES + ARRIVES, lent.connection.run(statement, values)).await;
         given_back(lent, done).map_err(Failed::Asking)
     }
 
@@ -369,10 +357,6 @@ pub(super) async fn fetch<'c>(
     on: impl Executor<'c, Database = Postgres>,
 ) -> Result<Vec<PgRow>, sqlx::Error> {
     statement.with(values).fetch_all(on).await
-}
-
-fn silent() -> sqlx::Error {
-    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "it does not answer"))
 }
 
 impl fmt::Debug for Server {

@@ -8,14 +8,17 @@
 use std::{
     fmt,
     future::Future,
-    mem,
+    io, mem,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-use crate::sync::{self, Mutex};
+use crate::{
+    race::{Either, race},
+    sync::{self, Mutex},
+};
 
 /// A connection that nobody used for so long is closed instead: something in between may have forgotten it.
 const IDLE: Duration = Duration::from_mins(5);
@@ -117,8 +120,23 @@ impl<C: Send> Pool<C> {
         Ok(Lent { connection, loan: Loan { pool: Arc::clone(self), time, is_over: false }, _permit: permit })
     }
 
+    /// What is waited for, on the background thread. An error if it takes longer than `limit`, or if others have waited in
+    /// vain meanwhile.
+    pub(in crate::backends) async fn in_time<T>(
+        &self,
+        limit: Duration,
+        answer: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, sqlx::Error> {
+        match race(tokio::time::timeout(limit, answer), self.in_vain()).await {
+            Either::First(Ok(answered)) => answered,
+            Either::First(Err(_)) | Either::Second(()) => {
+                Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "it does not answer")))
+            }
+        }
+    }
+
     /// Ends when it is not worth to wait any longer for what one waits for since now.
-    pub(in crate::backends) async fn in_vain(&self) {
+    async fn in_vain(&self) {
         let begin = Instant::now();
         loop {
             self.in_vain.notified().await;
@@ -192,10 +210,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{
-        park,
-        race::{Either, race},
-    };
+    use crate::park;
 
     fn pool() -> (Arc<Pool<u32>>, AtomicU32) {
         (Pool::new(2), AtomicU32::new(0))
