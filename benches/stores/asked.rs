@@ -24,7 +24,7 @@ const PAIRS: u32 = 20;
 /// For what is sent after the release was answered.
 const BEHIND: Duration = Duration::from_millis(5);
 /// How long two processes hand a lock to each other.
-const SPAN: Duration = Duration::from_millis(1000);
+const SPAN: Duration = Duration::from_secs(1);
 
 pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
     let mut found = Vec::new();
@@ -55,7 +55,7 @@ fn of(place: &Place, port: u16) -> Result<Findings> {
     {
         let [acquire, release] = alone(&runtime, &player, &counter)?;
         let each = |count: &Count| f64::from(count.trips) / f64::from(PAIRS);
-        let handed = handed_over(Team { entry: *entry, processes: 2, tasks: 1 }, &url, &counter)?;
+        let handed = handed_over(&Team { entry: *entry, processes: 2, tasks: 1 }, &url, &counter)?;
         if entry.name == OURS {
             let row = |what: &str, value: f64, demand: Demand| {
                 Row::alone(&format!("{title}: round trips of {what}"), short(value), value, demand)
@@ -101,8 +101,8 @@ fn alone(runtime: &Runtime, player: &Player, counter: &Counter) -> Result<[Count
 }
 
 /// Of two who want it all the time, by turns.
-fn handed_over(team: Team, url: &str, counter: &Counter) -> Result<f64> {
-    let mut crew = Crew::start(&team, url)?;
+fn handed_over(team: &Team, url: &str, counter: &Counter) -> Result<f64> {
+    let mut crew = Crew::start(team, url)?;
     // Connections are made and statements prepared.
     crew.round(SPAN / 5, Manner::Greedy)?;
     thread::sleep(BEHIND);

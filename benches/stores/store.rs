@@ -13,6 +13,7 @@ use crate::{
     servers::{self, Server},
 };
 
+type ConnectBlocking = fn(&str) -> Result<Arc<dyn Blocking>>;
 type Connecting = Answer<'static, Arc<dyn Contender>>;
 
 /// A store, and those who keep locks in it.
@@ -21,13 +22,13 @@ pub(crate) struct Store {
     pub(crate) name: &'static str,
     /// As it calls itself.
     pub(crate) title: &'static str,
-    pub(crate) start: fn() -> Result<Server>,
+    pub(crate) start: fn() -> Server,
     /// The floor, ourselves, and others.
     pub(crate) field: &'static [Entry],
     /// The floor with as many connections as we have at most.
     pub(crate) pool: Entry,
     /// The floor of callers that block, with its name.
-    pub(crate) blocking: (&'static str, fn(&str) -> Result<Arc<dyn Blocking>>),
+    pub(crate) blocking: (&'static str, ConnectBlocking),
     /// The place in the field of what we are not to be much slower than.
     pub(crate) floor: usize,
     /// How many round trips there may be from one process to another.
