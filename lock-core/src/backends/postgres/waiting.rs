@@ -151,8 +151,8 @@ mod tests {
         let mailboxes = names.map(|name| waiting.mailbox("k", &owner(name)).0);
         let other = waiting.mailbox("other", &owner("a")).0;
         waiting.told("k", "\u{1f}a\u{1f}elsewhere\u{1f}b\u{1f}c\u{1f}");
-        let later = Some(Signal::FreeIn(WINDOW));
-        assert_eq!(mailboxes.each_ref().map(told), [Some(Signal::LookAgain), later.clone(), later, None]);
+        let (later, last) = (Some(Signal::FreeIn(WINDOW)), Some(Signal::FreeIn(WINDOW * 2)));
+        assert_eq!(mailboxes.each_ref().map(told), [Some(Signal::LookAgain), later.clone(), later, last]);
         assert_eq!(told(&other), None);
     }
 
