@@ -21,6 +21,8 @@ use crate::{
 };
 
 const PAIRS: u32 = 20;
+/// Before these, not counted: each connection of a pool prepares its statements.
+const PREPARING: u32 = 5;
 /// For what is sent after the release was answered.
 const BEHIND: Duration = Duration::from_millis(5);
 /// How long two processes hand a lock to each other.
@@ -79,8 +81,7 @@ fn of(place: &Place, port: u16) -> Result<Findings> {
 /// Nobody else there.
 fn alone(runtime: &Runtime, player: &Player, counter: &Counter) -> Result<[Count; 2]> {
     let mut counts = [Count::default(), Count::default()];
-    // The first one prepares statements.
-    for round in 0..=PAIRS {
+    for round in 0..PREPARING + PAIRS {
         let before = counter.now();
         let within = Arc::new(Mutex::new(Count::default()));
         let (noted, look) = (Arc::clone(&within), counter.look());
@@ -91,7 +92,7 @@ fn alone(runtime: &Runtime, player: &Player, counter: &Counter) -> Result<[Count
         runtime.block_on(runtime.spawn(async move { contender.locked(&key, section).await }))??;
         let after = settled(counter);
         let within = within.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if round > 0 {
+        if round >= PREPARING {
             counts[1].add(after.since(&within));
             counts[0].add(within.since(&before));
         }
