@@ -21,6 +21,8 @@ use crate::{
 };
 
 const PAIRS: u32 = 20;
+/// Before these, not counted: each connection of a pool prepares its statements.
+const PREPARING: u32 = 5;
 /// For what is sent after the release was answered.
 const BEHIND: Duration = Duration::from_millis(5);
 /// How long two processes hand a lock to each other.
@@ -79,8 +81,7 @@ fn of(place: &Place, port: u16) -> Result<Findings> {
 /// Nobody else there.
 fn alone(runtime: &Runtime, player: &Player, counter: &Counter) -> Result<[Count; 2]> {
     let mut counts = [Count::default(), Count::default()];
-    // The first one prepares statements.
-    for round in 0..=PAIRS {
+    for round in 0..PREPARING + PAIRS {
         let before = counter.now();
         let within = Arc::new(Mutex::new(Count::default()));
         let (noted, look) = (Arc::clone(&within), counter.look());
@@ -89,10 +90,9 @@ fn alone(runtime: &Runtime, player: &Player, counter: &Counter) -> Result<[Count
         });
         let (contender, key) = (player.contender.clone(), player.key.clone());
         runtime.block_on(runtime.spawn(async move { contender.locked(&key, section).await }))??;
-        thread::sleep(BEHIND);
-        let after = counter.now();
+        let after = settled(counter);
         let within = within.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if round > 0 {
+        if round >= PREPARING {
             counts[1].add(after.since(&within));
             counts[0].add(within.since(&before));
         }
@@ -100,16 +100,26 @@ fn alone(runtime: &Runtime, player: &Player, counter: &Counter) -> Result<[Count
     Ok(counts)
 }
 
+/// What was asked when nothing more comes: the first to acquire also removes rows that nobody uses.
+fn settled(counter: &Counter) -> Count {
+    loop {
+        let before = counter.now();
+        thread::sleep(BEHIND);
+        let after = counter.now();
+        if after.trips == before.trips {
+            return after;
+        }
+    }
+}
+
 /// Of two who want it all the time, by turns.
 fn handed_over(team: &Team, url: &str, counter: &Counter) -> Result<f64> {
     let mut crew = Crew::start(team, url)?;
     // Connections are made and statements prepared.
     crew.round(SPAN / 5, Manner::Greedy)?;
-    thread::sleep(BEHIND);
-    let before = counter.now();
+    let before = settled(counter);
     let (turns, ..) = crew.round(SPAN, Manner::Greedy)?;
-    thread::sleep(BEHIND);
-    let trips = counter.now().since(&before).trips;
+    let trips = settled(counter).since(&before).trips;
     crew.end()?;
     Ok(f64::from(trips) / f64::from(u32::try_from(turns.len())?))
 }

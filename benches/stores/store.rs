@@ -31,6 +31,8 @@ pub(crate) struct Store {
     pub(crate) blocking: (&'static str, ConnectBlocking),
     /// The place in the field of what we are not to be much slower than.
     pub(crate) floor: usize,
+    /// What we are not to be slower than, by the floor.
+    pub(crate) pace: Demand,
     /// How many round trips there may be from one process to another.
     pub(crate) trips: Demand,
 }
@@ -72,6 +74,7 @@ pub(crate) const STORES: [Store; 4] = [
         pool: raw_pool(|url| Box::pin(bare::connect::<postgres::Client>(url, 4))),
         blocking: ("raw client", bare::blocking::<postgres::Client>),
         floor: RAW_PLACE,
+        pace: Demand::AtMost(1.3),
         trips: Demand::AtMost(5.0),
     },
     Store {
@@ -82,6 +85,7 @@ pub(crate) const STORES: [Store; 4] = [
         pool: raw_pool(|url| Box::pin(bare::connect::<mysql::Client>(url, 4))),
         blocking: ("raw client", bare::blocking::<mysql::Client>),
         floor: RAW_PLACE,
+        pace: Demand::Shown,
         trips: Demand::Shown,
     },
     Store {
@@ -100,6 +104,7 @@ pub(crate) const STORES: [Store; 4] = [
         pool: raw_pool(|url| Box::pin(bare::connect::<memcached::Same>(url, 8))),
         blocking: ("raw, our commands", memcached::blocking),
         floor: 2,
+        pace: Demand::AtMost(1.3),
         trips: Demand::Shown,
     },
     Store {
@@ -110,6 +115,7 @@ pub(crate) const STORES: [Store; 4] = [
         pool: raw_pool(|url| Box::pin(bare::connect::<sqlite::Client>(url, 1))),
         blocking: ("raw client", bare::blocking::<sqlite::Client>),
         floor: RAW_PLACE,
+        pace: Demand::AtMost(1.3),
         trips: Demand::Shown,
     },
 ];

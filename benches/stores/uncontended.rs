@@ -5,7 +5,7 @@ use benches::{
     calls::{pairs, timed},
     columns::Columns,
     contender::{Blocking, OURS},
-    report::{Demand, Row, time},
+    report::{Row, time},
     rounds::{Run, each, interleaved},
 };
 
@@ -36,7 +36,7 @@ fn of(stage: &Stage, place: &Place) -> Result<Findings> {
         let (own, floor) = (samples.median(OURS_PLACE), samples.median(store.floor));
         let ratio = samples.ratio(OURS_PLACE, store.floor);
         let figure = format!("{}, {way}: acquire + release", store.title);
-        rows.push(Row::beside(&figure, own, &names[store.floor], floor, ratio, Demand::AtMost(1.3)));
+        rows.push(Row::beside(&figure, own, &names[store.floor], floor, ratio, store.pace));
         columns.add(&way, samples);
     }
     let panel = columns.panel(&format!("{}: acquire + release", store.title), names.len());
@@ -47,7 +47,7 @@ fn of(stage: &Stage, place: &Place) -> Result<Findings> {
     let samples = interleaved(stage.effort.rounds(41), stage.patience(), &mut runs)?;
     let (own, floor) = (samples.median(1), samples.median(0));
     let figure = format!("{}, blocking: acquire + release", store.title);
-    rows.push(Row::beside(&figure, own, name, floor, samples.ratio(1, 0), Demand::AtMost(1.3)));
+    rows.push(Row::beside(&figure, own, name, floor, samples.ratio(1, 0), store.pace));
 
     let about = format!("The time for both, and in brackets the ratio to {}.", names[store.floor]);
     Ok(Findings { title, rows, grid: columns.grid(store.floor), about, panels: vec![panel] })
