@@ -21,6 +21,9 @@ use tests::{
     subjects::subjects,
 };
 
+/// How many cases one backend is ahead of the next.
+const APART: usize = 7;
+
 /// A case that takes longer hangs.
 const HANGS: Duration = Duration::from_secs(90);
 
@@ -35,14 +38,16 @@ struct Matrix {
 fn main() {
     let mut arguments = Arguments::from_args();
     // The cases wait more than they work.
-    arguments.test_threads.get_or_insert(12);
-    // What runs at the same time is of different backends: executors first, then cases.
+    arguments.test_threads.get_or_insert(8);
+    // What runs at the same time is of different backends, and not the same case: some of them are hard work.
     let matrix = Arc::new(Matrix { cases: cases(), subjects: subjects(), results: Mutex::default() });
     let mut trials = Vec::new();
     for (executor_name, executor) in executors() {
         let side = executor().side();
-        for (row, case) in matrix.cases.iter().enumerate().filter(|(_, case)| case.concerns(side)) {
+        let rows: Vec<_> = matrix.cases.iter().enumerate().filter(|(_, case)| case.concerns(side)).collect();
+        for step in 0..rows.len() {
             for (column, subject) in matrix.subjects.iter().enumerate() {
+                let (row, case) = rows[(step + column * APART) % rows.len()];
                 let name = format!("{}/{executor_name}/{}", subject.name, case.name);
                 let (case, subject, matrix) = (*case, subject.clone(), Arc::clone(&matrix));
                 trials.push(Trial::test(name, move || {

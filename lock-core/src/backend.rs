@@ -298,6 +298,9 @@ pub struct Fault {
 #[derive(Clone, Debug)]
 enum Kind {
     Unsupported(String),
+    /// A shortcut does not lead there.
+    #[cfg_attr(not(any(feature = "mysql", feature = "postgres", feature = "sqlite")), expect(dead_code, reason = "no other shortcut ends"))]
+    Elsewhere,
     Failed { source: Arc<dyn StdError + Send + Sync>, executed: bool, retryable: bool },
 }
 
@@ -330,6 +333,16 @@ impl Fault {
         Self { kind: Kind::Unsupported(reason.to_string()) }
     }
 
+    /// Of a shortcut: it is for the background thread, after all. Nothing was done.
+    #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+    pub(crate) const fn elsewhere() -> Self {
+        Self { kind: Kind::Elsewhere }
+    }
+
+    pub(crate) const fn is_elsewhere(&self) -> bool {
+        matches!(self.kind, Kind::Elsewhere)
+    }
+
     pub(crate) const fn is_retryable(&self) -> bool {
         matches!(self.kind, Kind::Failed { retryable: true, .. })
     }
@@ -342,6 +355,7 @@ impl Fault {
     pub(crate) fn into_error(self, key: &Key, operation: &'static str) -> crate::Error {
         match self.kind {
             Kind::Unsupported(reason) => crate::Error::unsupported(reason),
+            Kind::Elsewhere => Self::failed(self.to_string()).into_error(key, operation),
             Kind::Failed { source, retryable, .. } => {
                 crate::Error::Backend { key: key.clone(), operation, source, retryable }
             }
@@ -360,6 +374,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             Kind::Unsupported(reason) => f.write_str(reason),
+            Kind::Elsewhere => f.write_str("it is for the background thread"),
             Kind::Failed { source, .. } => source.fmt(f),
         }
     }

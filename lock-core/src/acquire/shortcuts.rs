@@ -59,6 +59,7 @@ impl Search {
                 self.waits.looked = self.waits.in_line;
                 Some(self.judge(attempt, sent))
             }
+            Err(fault) if fault.is_elsewhere() => None,
             Err(fault) => {
                 let error = self.failed(fault);
                 let slow = sent.until_now() > limit / 2;

@@ -136,7 +136,7 @@ impl Server {
     /// Why a statement failed outside of the background thread, which makes a table that is missing.
     fn elsewhere(&self, error: sqlx::Error) -> Fault {
         if fault::is_missing(&error) {
-            return Fault::failed("the table is missing");
+            return Fault::elsewhere();
         }
         self.fault(&Failed::Asking(error))
     }

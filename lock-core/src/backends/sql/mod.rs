@@ -366,7 +366,7 @@ impl<D: Database> Inner<D> {
             }
             Taken::Refused | Taken::Locked => {
                 self.is_contended();
-                Err(Fault::failed("it is not free"))
+                Err(Fault::elsewhere())
             }
         }
     }
