@@ -115,8 +115,8 @@ fn killed_holders_leave_a_lock_that_is_free_in_time_and_never_held_twice() {
         let ttl = ttl_of(&subject);
         let bound = subject.capabilities.bound_to_process;
         let limit = if bound { TOLD } else { ttl + subject.capabilities.ttl_grain + TOLD };
-        // Where most of the time is waiting, several keys beside each other.
-        let keys = if ttl < Duration::from_secs(1) { 1 } else { 8 };
+        // Most of the time is waiting: several keys beside each other.
+        let keys = if ttl < Duration::from_secs(1) { 2 } else { 8 };
         let killed: Vec<Killed> = thread::scope(|scope| {
             let subject = &subject;
             let killing: Vec<_> = (0..keys)

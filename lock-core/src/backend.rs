@@ -299,9 +299,16 @@ pub struct Fault {
 enum Kind {
     Unsupported(String),
     /// A shortcut does not lead there.
-    #[cfg_attr(not(any(feature = "mysql", feature = "postgres", feature = "sqlite")), expect(dead_code, reason = "no other shortcut ends"))]
+    #[cfg_attr(
+        not(any(feature = "mysql", feature = "postgres", feature = "sqlite")),
+        expect(dead_code, reason = "no other shortcut ends")
+    )]
     Elsewhere,
-    Failed { source: Arc<dyn StdError + Send + Sync>, executed: bool, retryable: bool },
+    Failed {
+        source: Arc<dyn StdError + Send + Sync>,
+        executed: bool,
+        retryable: bool,
+    },
 }
 
 impl Fault {

@@ -46,7 +46,7 @@ fn what_the_server_cannot_keep_is_refused() {
 }
 
 #[test]
-fn a_lease_that_nobody_keeps_is_free_within_a_second_of_its_ttl_and_not_before() {
+fn a_lease_that_nobody_keeps_is_free_within_two_seconds_of_its_ttl_and_not_before() {
     let scene = Scene::new(TTL);
     let late = thread::scope(|scope| {
         let rounds: Vec<_> = (0..16_u32)

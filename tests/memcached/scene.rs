@@ -15,7 +15,7 @@ pub(crate) const TTL: Duration = Duration::from_secs(1);
 pub(crate) const TELLING: Duration = ms(50);
 /// How long after its ttl a lock may still be taken: a tick of the server's clock, a look of the waiter's, and what a busy
 /// machine needs.
-pub(crate) const FREED: Duration = ms(1250);
+pub(crate) const FREED: Duration = ms(2250);
 
 /// A server of a test's own, with a proxy before it and a history of holds.
 pub(crate) struct Scene {

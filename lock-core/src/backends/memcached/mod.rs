@@ -9,8 +9,8 @@
 //! | exclusion between all hosts that use the server | a lock that survives a restart, `flush_all` or eviction: a restart is told to the holder at once, the others at his next renewal; until then, somebody else may have it |
 //! | a lock that is renewed is in use, and evicted last; a server that evicts nothing (`-M`) and is full refuses new locks and keeps the old ones | that it is not evicted, where the memory is too small for what is in use |
 //! | fencing tokens grow over release, expiry, eviction and restart: max(last + 1, the clock of the holder's host in µs) | the same if the last token is lost, by a restart or after ten idle minutes, and the host that takes the next one has a clock that is behind the other's by more than passed meanwhile |
-//! | a server whose clock is behind, as it is busy or was stopped, grants and renews nothing that would be over too soon | the same for the first requests of a process, which knows the server's clock to a second only: what they are granted may end up to a second early where the server leaves one out |
-//! | a dead holder's lock is free a second after its ttl, for a ttl of whole seconds (2 s for others) | a ttl below 1 s or above a year |
+//! | a server whose clock is behind, as it leaves a second out now and then, is busy or was stopped, grants and renews nothing that would be over too soon | the same of a server that is stopped during the very first request of a process, which has not seen its clock before |
+//! | a dead holder's lock is free two seconds after its ttl, for a ttl of whole seconds (3 s for others) | a ttl below 1 s or above a year |
 //! | what another client put on the key is "held", and left alone | |
 //! | | waking: waiters look again, soon at first, then every `retry`; within a process they are served first come, first served |
 //! | | a list of holders: [`Locker::held`](crate::Locker::held) is unsupported, as memcached cannot list its keys |
@@ -115,7 +115,7 @@ impl Backend for Memcached {
             lists: false,
             ttl_min: Ttl::SECOND,
             ttl_max: Ttl::YEAR,
-            ttl_grain: Duration::from_secs(2),
+            ttl_grain: Duration::from_secs(3),
             ..Capabilities::default()
         }
     }

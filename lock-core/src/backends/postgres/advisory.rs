@@ -39,7 +39,7 @@ use crate::{
 
 /// How long a holder is given to give a lock back that is asked for by force.
 const ASKED: Duration = Duration::from_secs(1);
-/// Between two looks at whether he has.
+/// Between two looks at whether he has, and at a lock of which nobody knows whose it is.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Session locks of a PostgreSQL.
@@ -148,7 +148,9 @@ impl Advisory {
                     // If its session ends, nobody will tell.
                     holder.fencing_token = None;
                 }
-                Ok(Attempt::Held { holder: holder.map(Box::new), free_in: None })
+                // Who has just got it, or lost it, has no row to be found by.
+                let free_in = holder.is_none().then_some(PAUSE);
+                Ok(Attempt::Held { holder: holder.map(Box::new), free_in })
             }
         }
     }
