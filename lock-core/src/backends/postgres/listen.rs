@@ -34,7 +34,7 @@ const ALIVE_WITHIN: Duration = Duration::from_secs(2);
 /// How often to look while the first connection is made.
 const MEANWHILE: Duration = Duration::from_millis(50);
 /// Before a connection that was lost is made anew, and between two tries at most.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(200));
 
 pub(super) struct Listener {
     wire: Weak<Wire>,
@@ -125,15 +125,15 @@ impl Drop for Attending {
     }
 }
 
-/// Connects. Who waits for the first time looks meanwhile, as nobody tells him yet.
+/// Connects. Who waits looks meanwhile, as nobody tells him.
 async fn connecting(wire: &Wire, shared: &Waiting) -> Result<PgListener, sqlx::Error> {
-    let mut connecting = pin!(connect(wire));
+    let (mut connecting, mut meanwhile) = (pin!(connect(wire)), MEANWHILE);
     loop {
-        match race(connecting.as_mut(), tokio::time::sleep(MEANWHILE)).await {
+        match race(connecting.as_mut(), tokio::time::sleep(meanwhile)).await {
             Either::First(connected) => return connected,
-            Either::Second(()) if shared.phase() == Phase::Starting => shared.wake_all(),
-            Either::Second(()) => {}
+            Either::Second(()) => shared.wake_all(),
         }
+        meanwhile *= 2;
     }
 }
 
