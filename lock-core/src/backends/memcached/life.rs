@@ -9,8 +9,8 @@ use crate::backend::Fault;
 const LONGEST: u64 = 30 * 24 * 60 * 60;
 
 /// Whole seconds in which an item does not die before `ttl` has passed: the server counts in ticks of a second, so that
-/// one of T seconds lives from T - 1 to T; and as a tick is a little longer than a second, it leaves one out now and then,
-/// and is behind by up to two before that (seen: an item of 3 s that lived 1.6 s).
+/// one of T seconds lives from T - 1 to T; and as a tick is a little longer than a second (1.022 s on a busy machine), it
+/// leaves one out now and then, and is behind by up to two before that.
 pub(super) const fn seconds(ttl: Duration) -> u64 {
     ttl.as_secs() + if ttl.subsec_nanos() == 0 { 2 } else { 3 }
 }
