@@ -1,4 +1,4 @@
-//! Every backend × every case × {sync, async on three executors}, each as a test of its own.
+//! Every backend × every case × {sync, async on two of four executors, in turn}, each as a test of its own.
 //!
 //! `cargo test -p tests --test conformance file/sync` runs a part of it. At the end stands what each backend passed, and
 //! which capability it lacks for what it was not asked.
@@ -15,7 +15,7 @@ use std::{
 };
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use lock_core::conformance::{Case, Outcome, Subject, cases};
+use lock_core::conformance::{Case, Outcome, Side, Subject, cases};
 use tests::{
     executors::{Make, executors},
     subjects::subjects,
@@ -42,12 +42,16 @@ fn main() {
     // What runs at the same time is of different backends, and not the same case: some of them are hard work.
     let matrix = Arc::new(Matrix { cases: cases(), subjects: subjects(), results: Mutex::default() });
     let mut trials = Vec::new();
-    for (executor_name, executor) in executors() {
+    for (number, (executor_name, executor)) in executors().into_iter().enumerate() {
         let side = executor().side();
         let rows: Vec<_> = matrix.cases.iter().enumerate().filter(|(_, case)| case.concerns(side)).collect();
         for step in 0..rows.len() {
             for (column, subject) in matrix.subjects.iter().enumerate() {
                 let (row, case) = rows[(step + column * APART) % rows.len()];
+                // Each case meets each backend on half of the executors, and each executor on half of the backends.
+                if side == Side::Async && (row + column + number) % 2 == 1 {
+                    continue;
+                }
                 let name = format!("{}/{executor_name}/{}", subject.name, case.name);
                 let (case, subject, matrix) = (*case, subject.clone(), Arc::clone(&matrix));
                 trials.push(Trial::test(name, move || {

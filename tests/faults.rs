@@ -30,6 +30,22 @@ fn shared() -> Vec<Subject> {
     subjects().into_iter().filter(|subject| subject.command().is_some()).collect()
 }
 
+/// Does it for each of them, for two at a time: most of it is waiting.
+fn for_each(subjects: Vec<Subject>, job: impl Fn(&Subject) + Sync) {
+    const LANES: usize = 2;
+    let left = Mutex::new(subjects.into_iter());
+    let next = || left.lock().unwrap().next();
+    thread::scope(|scope| {
+        for _ in 0..LANES {
+            scope.spawn(|| {
+                while let Some(subject) = next() {
+                    job(&subject);
+                }
+            });
+        }
+    });
+}
+
 fn settings(prefix: &str, ttl: Duration) -> Settings {
     Settings {
         prefix: Some(prefix.to_owned()),
@@ -111,14 +127,13 @@ fn kill_holders(subject: &Subject, key: &str, times: u32) -> Killed {
 
 #[test]
 fn killed_holders_leave_a_lock_that_is_free_in_time_and_never_held_twice() {
-    for subject in shared() {
-        let ttl = ttl_of(&subject);
+    for_each(shared(), |subject| {
+        let ttl = ttl_of(subject);
         let bound = subject.capabilities.bound_to_process;
         let limit = if bound { TOLD } else { ttl + subject.capabilities.ttl_grain + TOLD };
         // Most of the time is waiting: several keys beside each other.
         let keys = if ttl < Duration::from_secs(1) { 2 } else { 8 };
         let killed: Vec<Killed> = thread::scope(|scope| {
-            let subject = &subject;
             let killing: Vec<_> = (0..keys)
                 .map(|key| scope.spawn(move || kill_holders(subject, &format!("k{key}"), TIMES / keys)))
                 .collect();
@@ -134,7 +149,7 @@ fn killed_holders_leave_a_lock_that_is_free_in_time_and_never_held_twice() {
         assert!(worst <= limit, "free after {worst:?}");
         assert!(holds > TIMES as usize * 2, "the others never had it");
         killed.iter().for_each(|killed| killed.history.assert_right());
-    }
+    });
 }
 
 /// Runs `TIMES` rounds, some beside each other, as most of their time is waiting. Returns the worst of what they measured.
@@ -185,14 +200,14 @@ fn stopped_holders_bound_to_their_lock_are_never_overtaken() {
 
 #[test]
 fn stopped_holders_whose_lease_ended_know_it_at_their_first_instruction() {
-    for subject in shared() {
+    for_each(shared(), |subject| {
         let bound = subject.capabilities.bound_to_process;
-        let ttl = ttl_of(&subject);
+        let ttl = ttl_of(subject);
         let settings = settings("late:", ttl);
         let worst = rounds(|round| {
             let key = format!("{round}");
             let lock = subject.open(&settings).unwrap().lock(&key).renew(true).ttl(Duration::from_secs(30));
-            let mut victim = peer(&subject, &settings, side(round));
+            let mut victim = peer(subject, &settings, side(round));
             let options: &[&str] = if bound { &["renew=no"] } else { &[PATIENT] };
             // Who has to connect first, or make a table, may need longer than such a ttl is.
             smol::block_on(victim.hold("first", &format!("first-{round}"), &["ttl=30000"]));
@@ -224,7 +239,7 @@ fn stopped_holders_whose_lease_ended_know_it_at_their_first_instruction() {
             "{}: {TIMES} holders overtaken while stopped, all knew; loss told after {worst:?} at worst",
             subject.name
         ));
-    }
+    });
 }
 
 #[test]
