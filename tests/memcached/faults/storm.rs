@@ -127,7 +127,8 @@ impl Storm {
             let had = |id| holds.iter().any(|hold| hold.pid == id && hold.from > calm);
             self.crowds.iter().all(|crowd| had(crowd.id()))
         };
-        assert!(eventually(Duration::from_secs(10), all_had_it), "somebody was left behind");
+        // What is left of the faults may have to run out first, and who looks again has it by luck.
+        assert!(eventually(Duration::from_secs(30), all_had_it), "somebody was left behind");
         figures.reacquired(running_since(begin));
         let mut failed = 0;
         self.crowds.iter_mut().for_each(|crowd| crowd.tell(&["stop"]));
