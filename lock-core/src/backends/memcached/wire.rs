@@ -41,9 +41,10 @@ impl Command {
         Self::new(MetaOp::Arithmetic, name, &format!("v D0 N{life} J{number} C{NEVER}"))
     }
 
-    /// Reads the value, the CAS number, and how much longer it lives.
+    /// Reads the value, the CAS number, and how much longer it lives. Without a bump in the LRU (`u`): one that is under way
+    /// holds the item, so that an `ma` would put a new one in its place, and set the time on the old one (1.6.18).
     pub(super) fn look(name: &str) -> Self {
-        Self::new(MetaOp::Get, name, "v c t")
+        Self::new(MetaOp::Get, name, "u v c t")
     }
 
     /// Lets a number live so long from now on, if it is still what was read. In its place, so that it needs no room.
