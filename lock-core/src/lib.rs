@@ -36,6 +36,7 @@ mod error;
 mod fields;
 mod guard;
 mod hold;
+mod host;
 mod key;
 mod lease;
 mod lock;

@@ -75,7 +75,7 @@ pub struct Memcached {
 
 impl Memcached {
     pub(crate) fn new(address: Address) -> Self {
-        Self { link: Arc::new(Link::new(address)), host: record::host().into() }
+        Self { link: Arc::new(Link::new(address)), host: crate::host::name().into() }
     }
 
     /// A client of its own of the server behind a URL; settings in its query are not for the backend. Nothing is

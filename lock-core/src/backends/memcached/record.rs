@@ -71,11 +71,6 @@ impl fmt::Display for Record {
     }
 }
 
-/// What this machine is called.
-pub(super) fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

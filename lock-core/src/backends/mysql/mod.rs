@@ -37,7 +37,7 @@ use std::sync::Arc;
 pub(crate) use self::address::{QUERY, parse};
 pub use self::server::Server;
 pub(crate) use super::sql::Address;
-use super::sql::{self, Rows};
+use super::{sql::Rows, tls};
 use crate::{
     error::{Error, Result},
     queue::Queue,
@@ -76,7 +76,7 @@ impl MySql {
     }
 
     fn at(address: Address) -> Self {
-        sql::install_tls();
+        tls::install();
         let table = address.table.clone();
         Self::new(Server::new(address), table)
     }

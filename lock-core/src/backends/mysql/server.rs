@@ -140,11 +140,7 @@ impl Server {
             })
         };
         let done = self.pool.in_time(ANSWERS, asked).await;
-        match &done {
-            Err(error) if fault::ends_connection(error) => lent.close(),
-            _ => lent.give_back(),
-        }
-        done.map_err(Failed::Asking)
+        lent.ends_with(done, fault::ends_connection).map_err(Failed::Asking)
     }
 
     async fn execute(&self, statement: &Statement, values: &Values<'_>) -> Result<MySqlQueryResult, Failed> {

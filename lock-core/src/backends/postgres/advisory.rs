@@ -28,6 +28,7 @@ use crate::{
     backends::{
         mailbox::Listening,
         sql::{self, Database, Row, Statement, Values},
+        tls,
     },
     error::Result,
     key::Key,
@@ -89,7 +90,7 @@ impl Advisory {
             end_session: statement(include_str!("statements/advisory/end_session.sql")),
             server: Server::new(address)?,
             script: Arc::new(script),
-            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            host: crate::host::name(),
             session: Mutex::default(),
             beginning: tokio::sync::Mutex::default(),
             waiting: Arc::default(),
@@ -99,7 +100,7 @@ impl Advisory {
     /// The one of this process for an address, with the queue in front of it.
     pub(crate) fn opened(address: Address) -> Result<Arc<(Arc<Queue>, Arc<Self>)>> {
         static OPENED: Shared<(Arc<Queue>, Arc<Advisory>)> = Shared::new();
-        sql::install_tls();
+        tls::install();
         let name = address.identity();
         let made = Self::at(address)?;
         Ok(OPENED.get(&name, || (Arc::new(Queue::new()), Arc::new(made))))

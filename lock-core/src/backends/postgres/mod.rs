@@ -49,7 +49,7 @@ pub(crate) use self::{
 };
 pub use self::{advisory::Advisory, server::Server};
 pub(crate) use super::sql::Address;
-use super::sql::{self, Rows};
+use super::{sql::Rows, tls};
 use crate::{
     error::{Error, Result},
     queue::Queue,
@@ -95,7 +95,7 @@ impl Postgres {
     }
 
     fn at(address: Address) -> Result<Self> {
-        sql::install_tls();
+        tls::install();
         let table = address.table.clone();
         Ok(Self::new(Server::new(address)?, table))
     }
@@ -118,7 +118,7 @@ impl Advisory {
     pub fn open(url: &str) -> Result<Self> {
         match crate::url::Url::parse(url)?.place {
             Place::PostgresAdvisory(address) => {
-                sql::install_tls();
+                tls::install();
                 Self::at(address)
             }
             _ => Err(Error::config(

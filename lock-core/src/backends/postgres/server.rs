@@ -305,7 +305,7 @@ impl Wire {
         let connecting = || self.pool.in_time(CONNECTS, self.connect());
         let mut lent = self.pool.get(connecting).await.map_err(Failed::Connecting)?;
         let done = self.pool.in_time(TAKES + ARRIVES, lent.connection.run(statement, values)).await;
-        given_back(lent, done).map_err(Failed::Asking)
+        lent.ends_with(done, fault::ends_connection).map_err(Failed::Asking)
     }
 
     /// The same on a connection that is there, in whatever thread or task: its limit is the caller's.
@@ -316,16 +316,8 @@ impl Wire {
         values: &Values<'_>,
     ) -> Result<Vec<PgRow>, sqlx::Error> {
         let done = lent.connection.run(statement, values).await;
-        given_back(lent, done)
+        lent.ends_with(done, fault::ends_connection)
     }
-}
-
-fn given_back<T>(lent: Lent<Session>, done: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
-    match &done {
-        Err(error) if fault::ends_connection(error) => lent.close(),
-        _ => lent.give_back(),
-    }
-    done
 }
 
 impl Session {

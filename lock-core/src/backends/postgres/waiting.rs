@@ -8,14 +8,11 @@ use crate::{
     backend::{BoxFuture, Signal, Watch},
     backends::{
         mailbox::{Listening, Mailbox},
-        sql::WINDOW,
+        sql::{BETWEEN, WINDOW},
     },
     lease::Owner,
     sync::{self, Mutex},
 };
-
-/// What is between those in line. No owner has it.
-const BETWEEN: char = '\u{1f}';
 
 /// All who wait for a key.
 type Waiters = Vec<(Owner, Arc<Mailbox>)>;

@@ -52,7 +52,9 @@ use self::{
 };
 use crate::{
     backend::{Answer, Attempt, Backend, Capabilities, Fault, Request, Shortcut, Watch},
+    backends::tls,
     error::{Error, Result},
+    host,
     key::Key,
     lease::{Holder, Lease, Ttl},
     queue::Queue,
@@ -87,9 +89,8 @@ impl Redis {
     /// # Errors
     /// [`Error::Config`] if the client cannot be made.
     pub(crate) fn new(address: Address) -> Result<Self> {
-        if address.is_tls() && rustls::crypto::CryptoProvider::get_default().is_none() {
-            // Fails only if somebody else has just installed one, which is as good.
-            drop(rustls::crypto::ring::default_provider().install_default());
+        if address.is_tls() {
+            tls::install();
         }
         let client = |protocol| {
             let client = address.to_info(protocol).and_then(Client::open);
@@ -343,6 +344,6 @@ fn listed(asked: Option<Result<Result<Option<Holder>, Fault>, JoinError>>) -> Re
 }
 
 fn whom() -> String {
-    let host = rustix::system::uname().nodename().to_string_lossy().replace(char::is_whitespace, "-");
+    let host = host::name().replace(char::is_whitespace, "-");
     format!(" {} {} ", std::process::id(), if host.is_empty() { "-" } else { &host })
 }

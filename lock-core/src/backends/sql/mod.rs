@@ -42,7 +42,7 @@ pub(crate) use self::address::Address;
 pub(in crate::backends) use self::address::Form;
 pub(in crate::backends) use self::{
     pool::{Lent, Pool},
-    row::{Row, lease},
+    row::{BETWEEN, Row, lease},
     statement::{Statement, Style},
     table::{DEFAULT, Table},
     values::Values,
@@ -51,6 +51,7 @@ use crate::{
     backend::{Answer, Attempt, Backend, Capabilities, Fault, Request, Shortcut, Watch},
     background,
     clock::Moment,
+    host,
     key::Key,
     lease::{Holder, Lease, Owner, Ttl},
     locker::limited_anywhere,
@@ -86,15 +87,6 @@ pub(in crate::backends) enum Failed {
     Connecting(sqlx::Error),
     /// It was sent.
     Asking(sqlx::Error),
-}
-
-/// Without a provider, the first connection by TLS would panic.
-#[cfg(any(feature = "mysql", feature = "postgres"))]
-pub(in crate::backends) fn install_tls() {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Fails only if somebody else has just installed one, which is as good.
-        drop(rustls::crypto::ring::default_provider().install_default());
-    }
 }
 
 /// A database that can keep the table.
@@ -247,7 +239,7 @@ impl<D> Clone for Rows<D> {
 
 impl<D: Database> Rows<D> {
     pub(in crate::backends) fn new(database: D, table: Table) -> Self {
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let host = host::name();
         let (in_line, pruned) = (Mutex::default(), Mutex::default());
         Self {
             inner: Arc::new(Inner { database, table, host, in_line, pruned, refused_at: AtomicU64::new(0) }),

@@ -55,6 +55,19 @@ impl<C: Send> Lent<C> {
         self.loan.pool.give_back(self.connection, self.loan.time);
     }
 
+    /// What was done on it ends the loan: given back, or closed after an error that says so.
+    pub(in crate::backends) fn ends_with<T, E>(
+        self,
+        done: Result<T, E>,
+        is_broken: impl Fn(&E) -> bool,
+    ) -> Result<T, E> {
+        match &done {
+            Err(error) if is_broken(error) => self.close(),
+            _ => self.give_back(),
+        }
+        done
+    }
+
     /// It does not work any more, and others of its time probably do not either.
     pub(in crate::backends) fn close(mut self) {
         self.loan.is_over = true;

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What is between and around those who stand in line. No key and no owner has it.
-const BETWEEN: char = '\u{1f}';
+pub(in crate::backends) const BETWEEN: char = '\u{1f}';
 
 /// What is known of a key, in the order of the columns.
 #[derive(Clone, Debug, PartialEq, Eq)]

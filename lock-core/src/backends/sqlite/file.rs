@@ -155,11 +155,7 @@ impl DatabaseFile {
                 break done;
             }
         };
-        match &done {
-            Err(error) if fault::ends_connection(error) => lent.close(),
-            _ => lent.give_back(),
-        }
-        done.map_err(Failed::Asking)
+        lent.ends_with(done, fault::ends_connection).map_err(Failed::Asking)
     }
 
     /// How long to try, below what the engine allows for such a call.

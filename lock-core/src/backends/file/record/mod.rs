@@ -206,7 +206,7 @@ fn machine() -> &'static Machine {
     MACHINE.get_or_init(|| Machine {
         space: std::fs::read_link("/proc/self/ns/pid")
             .map_or_else(|_| String::new(), |space| space.to_string_lossy().into_owned()),
-        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        host: crate::host::name(),
         boot: std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
             .map_or_else(|_| String::new(), |boot| boot.trim().to_owned()),
     })
