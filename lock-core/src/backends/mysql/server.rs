@@ -18,7 +18,9 @@ use sqlx::{
 use super::{address::to_options, fault};
 use crate::{
     backend::{Capabilities, Fault},
-    backends::sql::{Address, Database, Failed, Pool, Row, Statement, Statements, Style, Taken, Values},
+    backends::sql::{
+        Address, Database, Failed, Pool, Row, Statement, Statements, Style, Taken, Values, statements,
+    },
 };
 
 /// How many connections a client has at most.
@@ -73,18 +75,7 @@ impl Server {
             let file = file.replace("{now}", &bare(include_str!("statements/now.sql")));
             Statement::new(&file, include_str!("statements/row.sql"), &address.table, Style::Marked)
         };
-        let statements = Statements {
-            acquire: statement(include_str!("statements/acquire.sql")),
-            stand_in_line: statement(include_str!("statements/stand_in_line.sql")),
-            look: statement(include_str!("statements/look.sql")),
-            renew: statement(include_str!("statements/renew.sql")),
-            release: statement(include_str!("statements/release.sql")),
-            adopt: statement(include_str!("statements/adopt.sql")),
-            held: statement(include_str!("statements/held.sql")),
-            force_release: statement(include_str!("statements/force_release.sql")),
-            leave_line: statement(include_str!("statements/leave_line.sql")),
-            prune: statement(include_str!("statements/prune.sql")),
-        };
+        let statements = statements!(statement);
         let create = statement(super::CREATE_TABLE);
         // What sqlx would set is set by `SESSION`, in the same round trip.
         let options = to_options(&address)

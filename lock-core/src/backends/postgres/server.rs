@@ -19,6 +19,7 @@ use crate::{
     backend::{Capabilities, Fault, Request, Watch},
     backends::sql::{
         Address, Database, Failed, Lent, Pool, Row, Statement, Statements, Style, Taken, Values, digits,
+        statements,
     },
     error::Result,
     lease::Owner,
@@ -91,18 +92,7 @@ impl Server {
         let statement = |file| {
             Statement::new(file, include_str!("statements/row.sql"), &address.table, Style::Numbered('$'))
         };
-        let statements = Statements {
-            acquire: statement(include_str!("statements/acquire.sql")),
-            stand_in_line: statement(include_str!("statements/stand_in_line.sql")),
-            look: statement(include_str!("statements/look.sql")),
-            renew: statement(include_str!("statements/renew.sql")),
-            release: statement(include_str!("statements/release.sql")),
-            adopt: statement(include_str!("statements/adopt.sql")),
-            held: statement(include_str!("statements/held.sql")),
-            force_release: statement(include_str!("statements/force_release.sql")),
-            leave_line: statement(include_str!("statements/leave_line.sql")),
-            prune: statement(include_str!("statements/prune.sql")),
-        };
+        let statements = statements!(statement);
         let create = statement(super::CREATE_TABLE);
         let prepare = statement(include_str!("statements/prepare.sql"));
         let take_in_transaction = statement(include_str!("statements/take_in_transaction.sql"));

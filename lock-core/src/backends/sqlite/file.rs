@@ -31,7 +31,9 @@ use super::{
 };
 use crate::{
     backend::{Capabilities, Fault, Request, Watch},
-    backends::sql::{Database, Failed, Lent, Pool, Row, Statement, Statements, Style, Taken, Values},
+    backends::sql::{
+        Database, Failed, Lent, Pool, Row, Statement, Statements, Style, Taken, Values, statements,
+    },
     background,
     error::Result,
     lease::Owner,
@@ -90,18 +92,7 @@ impl DatabaseFile {
         let statement = |file| {
             Statement::new(file, include_str!("statements/row.sql"), &address.table, Style::Numbered('?'))
         };
-        let statements = Statements {
-            acquire: statement(include_str!("statements/acquire.sql")),
-            stand_in_line: statement(include_str!("statements/stand_in_line.sql")),
-            look: statement(include_str!("statements/look.sql")),
-            renew: statement(include_str!("statements/renew.sql")),
-            release: statement(include_str!("statements/release.sql")),
-            adopt: statement(include_str!("statements/adopt.sql")),
-            held: statement(include_str!("statements/held.sql")),
-            force_release: statement(include_str!("statements/force_release.sql")),
-            leave_line: statement(include_str!("statements/leave_line.sql")),
-            prune: statement(include_str!("statements/prune.sql")),
-        };
+        let statements = statements!(statement);
         let create = statement(super::CREATE_TABLE);
         let unused = statement(include_str!("statements/unused.sql"));
         let options = SqliteConnectOptions::new()

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, convert::Infallible, sync::Arc};
 
 use super::*;
-use crate::{backend::Watch, park, sync::Mutex};
+use crate::{backend::Watch, backends::sql::Style, park, sync::Mutex};
 
 /// What the database says to the next statements, and what it was asked to keep and to forget.
 #[derive(Debug)]
