@@ -22,8 +22,8 @@ fn an_acquire_is_two_requests_and_a_release_two() {
             release(&acquire(&lock, side).unwrap(), side).unwrap();
         }
         let after = [asked("cmd_get"), asked("cmd_set"), asked("delete_hits")];
-        // A look at the clock, the record, the token and the lock; one more at the lock before it goes.
-        assert_eq!(after[0] - before[0], 500);
+        // A look at the clock, the record, the token, the lock and who is next; one more at those two before it goes.
+        assert_eq!(after[0] - before[0], 700);
         // The record; numbers are not counted here.
         assert_eq!(after[2] - before[2], 100);
         assert!(after[1] - before[1] <= 300, "{}", after[1] - before[1]);
@@ -82,7 +82,7 @@ fn waiters_of_a_process_cost_what_one_does() {
     };
     let (one, many) = (looks(1), looks(50));
     tests::report(&format!("memcached: {one} reads of one waiter in a second, {many} of 50"));
-    // Four reads a look, one every 15 ms at most; on a busy machine, fewer.
-    let most = 4 * (1000 / 15 + 5);
+    // Five reads a look, one every 15 ms at most, and one now and then to stay the next; on a busy machine, fewer.
+    let most = 6 * (1000 / 15 + 5);
     assert!(one <= most && many <= most, "{many} reads of 50 waiters, {one} of one");
 }

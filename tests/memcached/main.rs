@@ -7,4 +7,5 @@ mod faults;
 mod life;
 mod room;
 mod scene;
+mod shares;
 mod stored;

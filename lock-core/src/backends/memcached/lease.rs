@@ -19,6 +19,7 @@ use super::{
     life,
     link::Lent,
     names::{self, Names},
+    next::{self, Awaited, Next},
     record::Record,
     wire::{Broken, Command, Outcome, Reply},
 };
@@ -40,7 +41,7 @@ const LOOKS: u32 = 16;
 enum Found {
     Free,
     Ours { cas: u64, left: Option<u64> },
-    Others { left: Option<u64> },
+    Others,
 }
 
 /// The lock of a key and of an owner.
@@ -49,11 +50,12 @@ pub(super) struct Mine<'a> {
     owner: &'a Owner,
     names: Names,
     number: u64,
+    awaited: &'a Awaited,
 }
 
 impl<'a> Mine<'a> {
-    pub(super) fn new(key: &'a Key, owner: &'a Owner) -> Self {
-        Self { key, owner, names: Names::of(key), number: number_of(owner) }
+    pub(super) fn new(key: &'a Key, owner: &'a Owner, awaited: &'a Awaited) -> Self {
+        Self { key, owner, names: Names::of(key), number: number_of(owner), awaited }
     }
 
     pub(super) async fn acquire(
@@ -62,6 +64,20 @@ impl<'a> Mine<'a> {
         request: &Request,
         host: &str,
     ) -> Result<Attempt, Fault> {
+        if request.give_way && self.awaited.has(self.key) {
+            let [record, counted, lock, next] = lent
+                .exchange([
+                    Command::look(&self.names.holder),
+                    Command::look(&self.names.token),
+                    Command::look(&self.names.lock),
+                    Command::look(&self.names.next),
+                ])
+                .await?;
+            // What is ours already is to be found out below, after an answer that was lost.
+            if self.note(&next) == Next::Others && lock.number() != Some(self.number) {
+                return Ok(held(self.key, &record, &counted, &lock));
+            }
+        }
         let ttl = life::seconds(request.ttl.get());
         let life = life::sent(lent, ttl).await?;
         let asked = lent.exchange([
@@ -70,21 +86,25 @@ impl<'a> Mine<'a> {
             Command::look(&self.names.holder),
             Command::look(&self.names.token),
             Command::look(&self.names.lock),
+            Command::look(&self.names.next),
         ]);
-        let [clock, added, record, counted, lock] = match asked.await {
+        let [clock, added, record, counted, lock, next] = match asked.await {
             Err(broken) if broken.is_about_a_foreign_item => return Ok(Attempt::held()),
             answer => answer?,
         };
         let added = added.outcome == Outcome::Done && added.number() == Some(self.number);
+        let next = self.note(&next);
         let found = self.found(&lock)?;
         let lasts = matches!(found, Found::Ours { .. }) && lent.behind(&clock).await? == 0 && added;
         match found {
             Found::Ours { .. } if lasts => {}
             // Its answer was lost, or it may end too soon.
             Found::Ours { .. } if self.keep(lent, ttl).await? => {}
-            Found::Others { left } => {
-                let holder = holder(self.key, &record, &counted, &lock).map(Box::new);
-                return Ok(Attempt::Held { holder, free_in: left.map(Duration::from_secs) });
+            Found::Others => {
+                if request.give_way {
+                    self.be_next(lent, next).await;
+                }
+                return Ok(held(self.key, &record, &counted, &lock));
             }
             // It went away meanwhile.
             Found::Free | Found::Ours { .. } => {
@@ -94,9 +114,45 @@ impl<'a> Mine<'a> {
         let reserve = u64::from(request.reserve.max(1));
         let kept = life::sent(lent, ttl + KEPT).await?;
         let last = self.count(lent, reserve, counted.number(), life, kept, host).await?;
+        if let Next::Us { cas, .. } = next {
+            self.order(lent, Command::remove(&self.names.next, cas)).await;
+        }
         let mut lease = Lease::new(self.key.clone(), self.owner.clone(), last - (reserve - 1), request.ttl);
         lease.reserved = request.reserve.max(1);
         Ok(Attempt::Granted(lease))
+    }
+
+    fn note(&self, next: &Reply) -> Next {
+        let next = Next::of(next, self.number);
+        self.awaited.note(self.key, next);
+        next
+    }
+
+    /// Has the caller be the next one, unless somebody else is.
+    async fn be_next(&self, lent: &mut Lent, next: Next) {
+        let name = &self.names.next;
+        let command = match next {
+            Next::Nobody => Command::write_new(name, self.number.to_string(), next::LASTS),
+            Next::Us { ends: true, .. } => Command::touch(name, next::LASTS),
+            Next::Us { ends: false, .. } | Next::Others => return,
+        };
+        self.order(lent, command).await;
+    }
+
+    /// Does what only the order of waiters depends on: what was granted or refused stays so if it fails.
+    async fn order(&self, lent: &mut Lent, command: Command) {
+        if let Err(broken) = lent.exchange([command]).await {
+            tracing::debug!(key = %self.key, ?broken, "who waits may be overtaken");
+        }
+    }
+
+    /// Has the caller not be the next one any more.
+    pub(super) async fn give_up(&self, lent: &mut Lent) -> Result<(), Fault> {
+        let [next] = lent.exchange([Command::look(&self.names.next)]).await?;
+        if let Next::Us { cas, .. } = Next::of(&next, self.number) {
+            lent.exchange([Command::remove(&self.names.next, cas)]).await?;
+        }
+        Ok(())
     }
 
     /// The last of so many new tokens, none of them below the clock; also leaves a record. `known`: what the last one was.
@@ -151,10 +207,7 @@ impl<'a> Mine<'a> {
                 let lease = Lease::new(self.key.clone(), self.owner.clone(), last, ttl);
                 Ok(Some(Attempt::Granted(lease)))
             }
-            Found::Others { left } => {
-                let holder = holder(self.key, &record, &counted, &lock).map(Box::new);
-                Ok(Some(Attempt::Held { holder, free_in: left.map(Duration::from_secs) }))
-            }
+            Found::Others => Ok(Some(held(self.key, &record, &counted, &lock))),
             Found::Free | Found::Ours { .. } => Ok(None),
         }
     }
@@ -194,7 +247,9 @@ impl<'a> Mine<'a> {
 
     pub(super) async fn release(&self, lent: &mut Lent) -> Result<bool, Fault> {
         for _ in 0..LOOKS {
-            let [lock] = lent.exchange([Command::look(&self.names.lock)]).await?;
+            let [lock, next] =
+                lent.exchange([Command::look(&self.names.lock), Command::look(&self.names.next)]).await?;
+            self.note(&next);
             let Found::Ours { cas, .. } = self.found(&lock)? else { return Ok(false) };
             let [removed] = lent.exchange([Command::remove(&self.names.lock, cas)]).await?;
             if removed.outcome == Outcome::Done {
@@ -212,10 +267,10 @@ impl<'a> Mine<'a> {
         if lock.outcome != Outcome::Done {
             return Ok(Found::Free);
         }
-        let left = lock.left.and_then(|left| u64::try_from(left).ok());
         if lock.number() != Some(self.number) {
-            return Ok(Found::Others { left });
+            return Ok(Found::Others);
         }
+        let left = lock.left.and_then(|left| u64::try_from(left).ok());
         match lock.cas {
             None | Some(0) => Err(Fault::failed(
                 "the server gives items no CAS numbers; accepted is one that is not started with -C",
@@ -244,6 +299,12 @@ pub(super) async fn force(lent: &mut Lent, key: &Key) -> Result<bool, Fault> {
 async fn look(lent: &mut Lent, names: &Names) -> Result<[Reply; 3], Broken> {
     lent.exchange([Command::look(&names.holder), Command::look(&names.token), Command::look(&names.lock)])
         .await
+}
+
+fn held(key: &Key, record: &Reply, counted: &Reply, lock: &Reply) -> Attempt {
+    let holder = holder(key, record, counted, lock).map(Box::new);
+    let free_in = holder.as_ref().and_then(|holder| holder.expires_in);
+    Attempt::Held { holder, free_in }
 }
 
 fn holder(key: &Key, record: &Reply, counted: &Reply, lock: &Reply) -> Option<Holder> {

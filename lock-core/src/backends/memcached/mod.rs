@@ -12,14 +12,14 @@
 //! | a server whose clock is behind, as it leaves a second out now and then, is busy or was stopped, grants and renews nothing that would be over too soon | the same of a server that is stopped during the very first request of a process, which has not seen its clock before |
 //! | a dead holder's lock is free two seconds after its ttl, for a ttl of whole seconds (3 s for others) | a ttl below 1 s or above a year |
 //! | what another client put on the key is "held", and left alone | |
-//! | | waking: waiters look again, soon at first, then every `retry`; within a process they are served first come, first served |
+//! | a process that takes a lock again and again lets one that waits have it in between | waking: waiters look again, soon at first, then every `retry`; within a process they are served first come, first served |
 //! | | a list of holders: [`Locker::held`](crate::Locker::held) is unsupported, as memcached cannot list its keys |
 //! | | several servers in one locker: keys would be spread over them by their hash, and a server that comes or goes would give a lock that is held on one to somebody else on another |
 //! | | TLS, user and password: the client has none |
 //!
 //! # What stands on the server
 //! `NAME` is the lock: a number, the first 64 bits of the SHA-256 of its owner. `NAME#token` is the last fencing token,
-//! kept ten minutes longer than the lease; `NAME#holder` says who it is, in words; `#lock-clock` tells the server's time.
+//! kept ten minutes longer than the lease; `NAME#holder` says who it is, in words; `NAME#next` is one of who waits, for two seconds at most; `#lock-clock` tells the server's time.
 //! Names are the keys with their prefix; what memcached does not take, and `%`, `~` and `#`, is written as `%` and two
 //! hexadecimal digits, and what is too long ends in `~` and a hash.
 //!
@@ -33,6 +33,7 @@ mod lease;
 mod life;
 mod link;
 mod names;
+mod next;
 mod record;
 mod wire;
 
@@ -42,13 +43,14 @@ pub(crate) use self::address::Address;
 use self::{
     lease::Mine,
     link::{Lent, Link},
+    next::Awaited,
     wire::Command,
 };
 use crate::{
     backend::{Answer, Attempt, Backend, Capabilities, Fault, Request},
     error::{Error, Result},
     key::Key,
-    lease::{Holder, Lease, Ttl},
+    lease::{Holder, Lease, Owner, Ttl},
     park,
     queue::Queue,
     shared::Shared,
@@ -71,11 +73,12 @@ pub struct Memcached {
     link: Arc<Link>,
     /// For the record.
     host: Arc<str>,
+    awaited: Arc<Awaited>,
 }
 
 impl Memcached {
     pub(crate) fn new(address: Address) -> Self {
-        Self { link: Arc::new(Link::new(address)), host: crate::host::name().into() }
+        Self { link: Arc::new(Link::new(address)), host: crate::host::name().into(), awaited: Arc::default() }
     }
 
     /// A client of its own of the server behind a URL; settings in its query are not for the backend. Nothing is
@@ -101,8 +104,18 @@ impl Memcached {
         OPENED.get(&name, || (Arc::new(Queue::new()), Arc::new(Self::new(address))))
     }
 
+    fn mine<'a>(&'a self, key: &'a Key, owner: &'a Owner) -> Mine<'a> {
+        Mine::new(key, owner, &self.awaited)
+    }
+
     async fn acquire(&self, mut lent: Lent, request: &Request) -> Result<Attempt, Fault> {
-        let answer = Mine::new(&request.key, &request.owner).acquire(&mut lent, request, &self.host).await?;
+        let answer = self.mine(&request.key, &request.owner).acquire(&mut lent, request, &self.host).await?;
+        lent.finish();
+        Ok(answer)
+    }
+
+    async fn give_back(&self, mut lent: Lent, lease: &Lease) -> Result<bool, Fault> {
+        let answer = self.mine(&lease.key, &lease.owner).release(&mut lent).await?;
         lent.finish();
         Ok(answer)
     }
@@ -113,6 +126,7 @@ impl Backend for Memcached {
         Capabilities {
             hand_over: true,
             lists: false,
+            queues: true,
             ttl_min: Ttl::SECOND,
             ttl_max: Ttl::YEAR,
             ttl_grain: Duration::from_secs(3),
@@ -131,21 +145,21 @@ impl Backend for Memcached {
 
     fn release_blocking(&self, lease: &Lease, limit: Duration) -> Option<Result<bool, Fault>> {
         let lent = self.link.lend_blocking(limit)?;
-        Some(park::block_on(give_back(lent, lease)))
+        Some(park::block_on(self.give_back(lent, lease)))
     }
 
     fn renew<'a>(&'a self, lease: &'a Lease, ttl: Ttl) -> Answer<'a, bool> {
         Box::pin(async move {
             let mut lent = self.link.lend().await?;
             let seconds = life::seconds(ttl.get());
-            let answer = Mine::new(&lease.key, &lease.owner).keep(&mut lent, seconds).await?;
+            let answer = self.mine(&lease.key, &lease.owner).keep(&mut lent, seconds).await?;
             lent.finish();
             Ok(answer)
         })
     }
 
     fn release<'a>(&'a self, lease: &'a Lease) -> Answer<'a, bool> {
-        Box::pin(async { give_back(self.link.lend().await?, lease).await })
+        Box::pin(async { self.give_back(self.link.lend().await?, lease).await })
     }
 
     fn holder<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Holder>> {
@@ -187,17 +201,20 @@ impl Backend for Memcached {
         Box::pin(async {
             let mut lent = self.link.lend().await?;
             let answer =
-                Mine::new(&request.key, &request.owner).adopt(&mut lent, request.ttl, &self.host).await?;
+                self.mine(&request.key, &request.owner).adopt(&mut lent, request.ttl, &self.host).await?;
             lent.finish();
             Ok(answer)
         })
     }
-}
 
-async fn give_back(mut lent: Lent, lease: &Lease) -> Result<bool, Fault> {
-    let answer = Mine::new(&lease.key, &lease.owner).release(&mut lent).await?;
-    lent.finish();
-    Ok(answer)
+    fn give_up<'a>(&'a self, request: &'a Request) -> Answer<'a, ()> {
+        Box::pin(async {
+            let mut lent = self.link.lend().await?;
+            self.mine(&request.key, &request.owner).give_up(&mut lent).await?;
+            lent.finish();
+            Ok(())
+        })
+    }
 }
 
 impl fmt::Debug for Memcached {

@@ -9,6 +9,7 @@ const KEPT: usize = 150;
 /// No name has a `#` but for these.
 const TOKEN: &str = "#token";
 const HOLDER: &str = "#holder";
+const NEXT: &str = "#next";
 /// An item that tells the server's time.
 pub(super) const CLOCK: &str = "#lock-clock";
 
@@ -20,12 +21,19 @@ pub(super) struct Names {
     pub(super) token: String,
     /// Who has it, for people.
     pub(super) holder: String,
+    /// Who is to have it next.
+    pub(super) next: String,
 }
 
 impl Names {
     pub(super) fn of(key: &Key) -> Self {
         let lock = encoded(key, |byte| byte.is_ascii_graphic() && !b"%~#".contains(&byte), LONGEST, KEPT);
-        Self { token: format!("{lock}{TOKEN}"), holder: format!("{lock}{HOLDER}"), lock }
+        Self {
+            token: format!("{lock}{TOKEN}"),
+            holder: format!("{lock}{HOLDER}"),
+            next: format!("{lock}{NEXT}"),
+            lock,
+        }
     }
 }
 
@@ -41,6 +49,7 @@ mod tests {
         assert_eq!(names.lock, "lock:order:7/EU");
         assert_eq!(names.token, "lock:order:7/EU#token");
         assert_eq!(names.holder, "lock:order:7/EU#holder");
+        assert_eq!(names.next, "lock:order:7/EU#next");
     }
 
     #[test]
@@ -53,6 +62,7 @@ mod tests {
             "a%20b",
             "a#token",
             "a#holder",
+            "a#next",
             "a~",
             "#lock-clock",
             "é",
@@ -67,9 +77,9 @@ mod tests {
             &Names::of(&Key::from(format!("{long}1"))).lock,
         ];
         let names: Vec<Names> = keys.iter().map(|key| Names::of(&Key::from(*key))).collect();
-        let all: HashSet<&str> =
-            names.iter().flat_map(|of| [&*of.lock, &*of.token, &*of.holder]).chain([CLOCK]).collect();
-        assert_eq!(all.len(), keys.len() * 3 + 1);
+        let of_one = names.iter().map(|of| [&*of.lock, &*of.token, &*of.holder, &*of.next]);
+        let all: HashSet<&str> = of_one.flatten().chain([CLOCK]).collect();
+        assert_eq!(all.len(), keys.len() * 4 + 1);
         assert!(all.iter().all(|name| name.len() <= 250 && name.bytes().all(|byte| byte.is_ascii_graphic())));
     }
 }
