@@ -26,7 +26,9 @@ use sqlx::{
 
 use super::{
     address::Address,
-    clock, fault, storage,
+    clock, fault,
+    patience::{LOCKED, LONGEST_PAUSE, Locked, Patience, pause},
+    storage,
     watch::{self, Bell},
 };
 use crate::{
@@ -34,11 +36,9 @@ use crate::{
     backends::sql::{
         Database, Failed, Lent, Pool, Row, Statement, Statements, Style, Taken, Values, statements,
     },
-    background,
     error::Result,
     lease::Owner,
     sync::{self, Mutex},
-    wait,
 };
 
 /// How many connections there are at most, though only one may write at a time: callers who drive one themselves may leave
@@ -52,16 +52,6 @@ const RELEASE_LIMIT: Duration = Duration::from_secs(4);
 
 /// How long a statement is tried while the file has been locked for longer than that already.
 const LOOK: Duration = Duration::from_millis(10);
-
-/// For how long a locked file is taken for a held key; then it is an error.
-const LOCKED: Duration = Duration::from_secs(5);
-
-/// How often a statement is tried again at once: most writes are over in less time than it takes to go to sleep.
-const AT_ONCE: u32 = 5;
-
-/// The pause before the next try then, at first and at most.
-const PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 
 /// A SQLite database file.
 pub struct DatabaseFile {
@@ -359,61 +349,6 @@ impl Session {
     ) -> Result<Vec<SqliteRow>, sqlx::Error> {
         // To the end: only then is it committed.
         statement.with(values).fetch_all(&mut self.connection).await
-    }
-}
-
-/// What is left of the time for which a file may be locked.
-struct Patience {
-    begin: Instant,
-    limit: Duration,
-    tries: u32,
-    pause: Duration,
-}
-
-impl Patience {
-    fn new(limit: Duration) -> Self {
-        Self { begin: Instant::now(), limit, tries: 0, pause: PAUSE }
-    }
-
-    /// Waits for a moment, if there is time for another try.
-    ///
-    /// The pauses stay short and differ by chance, so that nobody who waits long has worse prospects than who has come.
-    async fn goes_on(&mut self) -> bool {
-        if self.begin.elapsed() > self.limit {
-            return false;
-        }
-        self.tries += 1;
-        if self.tries <= AT_ONCE {
-            return true;
-        }
-        pause(self.pause).await;
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-        true
-    }
-}
-
-/// About that long, on any executor.
-async fn pause(about: Duration) {
-    if let Ok(schedule) = background::schedule() {
-        schedule.alarm(about.mul_f64(wait::jitter())).await;
-    }
-}
-
-/// Whether the file has been found locked each time, and since when.
-#[derive(Debug, Default)]
-struct Locked(Option<(Instant, Instant)>);
-
-impl Locked {
-    fn is_still(&mut self) {
-        let now = Instant::now();
-        let since = now.checked_sub(self.how_long()).unwrap_or(now);
-        self.0 = Some((since, now));
-    }
-
-    /// Nothing is known any more if nobody has looked for a while.
-    fn how_long(&self) -> Duration {
-        let known = self.0.filter(|(_, seen)| seen.elapsed() < LOCKED * 2);
-        known.map_or(Duration::ZERO, |(since, _)| since.elapsed())
     }
 }
 

@@ -46,6 +46,7 @@ mod address;
 mod clock;
 mod fault;
 mod file;
+mod patience;
 mod storage;
 #[cfg(target_os = "linux")]
 mod watch;
