@@ -4,5 +4,7 @@
 //! built-in mistake breaks its promise.
 #![allow(clippy::panic, reason = "a test that fails panics")]
 
+mod explored;
 mod lease_on_a_server;
 mod memcached;
+mod rows;

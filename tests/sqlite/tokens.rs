@@ -123,3 +123,13 @@ fn a_holder_whose_file_is_removed_or_replaced_is_told() {
         );
     }
 }
+
+/// As one whose first answer was lost: nobody after him waits for one who is not there.
+#[test]
+fn who_asks_twice_has_it_and_does_not_wait_for_himself() {
+    let scene = Scene::new(LONG);
+    let ask = || scene.client().lock("k").owner("mine".parse().unwrap()).acquire().unwrap();
+    let (guard, again) = (ask(), ask());
+    assert_eq!(guard.fencing_token(), again.fencing_token());
+    assert_eq!(scene.ask("SELECT waiters FROM lock_leases"), "");
+}

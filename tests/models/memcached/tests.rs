@@ -1,16 +1,10 @@
 //! Each scene keeps its promises, and each mistake breaks one.
 
-use std::time::Instant;
-
-use stateright::{Checker, HasDiscoveries, Model};
-
 use super::{
     steps::{EXCLUSION, FENCING, OTHERS, Scene},
     world::Mistake,
 };
-
-/// Threads of one exploration: tests run side by side already.
-const THREADS: usize = 2;
+use crate::explored;
 
 /// Leases that are renewed and run out, and requests that are late.
 const LEASES: Scene = Scene {
@@ -42,42 +36,11 @@ const RENEWED: Scene = Scene { name: "memcached: failures under renewal", failur
 const FULL: Scene = Scene { name: "memcached: full", fills: true, ..LEASES };
 
 fn keeps_its_promises(scene: Scene) {
-    let (name, begun) = (scene.name, Instant::now());
-    let checker =
-        scene.checker().threads(THREADS).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
-    println!(
-        "{name}: {} states, {} steps, {} deep, {:.1?}",
-        checker.unique_state_count(),
-        checker.state_count(),
-        checker.max_depth(),
-        begun.elapsed()
-    );
-    for property in checker.model().properties() {
-        if property.expectation.discovery_is_failure()
-            && let Some(path) = checker.discovery(property.name)
-        {
-            let last = path.last_state().clone();
-            panic!("{name}: broken: {}\n{last:#?}\n{:#?}", property.name, path.into_actions());
-        }
-    }
-    checker.assert_properties();
+    explored::keeps_its_promises(scene.name, scene);
 }
 
-fn is_caught(mut scene: Scene, mistake: Mistake, promise: &'static str) {
-    let begun = Instant::now();
-    let name = scene.name;
-    scene.mistake = Some(mistake);
-    let checker = scene
-        .checker()
-        .threads(THREADS)
-        .finish_when(HasDiscoveries::AllOf([promise].into()))
-        .spawn_bfs()
-        .join();
-    println!("{mistake:?} in {name}: {} states, {:.1?}", checker.unique_state_count(), begun.elapsed());
-    let path = checker.assert_any_discovery(promise);
-    for (step, action) in path.into_actions().iter().enumerate() {
-        println!("  {step}. {action:?}");
-    }
+fn is_caught(scene: Scene, mistake: Mistake, promise: &'static str) {
+    explored::is_caught(scene.name, Scene { mistake: Some(mistake), ..scene }, mistake, promise);
 }
 
 #[test]

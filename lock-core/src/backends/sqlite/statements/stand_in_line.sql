@@ -3,6 +3,8 @@
 UPDATE {table} AS held SET
     waiters = CASE
         WHEN instr(held.waiters, :entry) > 0 OR length(held.waiters) > 8000 THEN held.waiters
+        -- An answer was lost: nobody waits for himself.
+        WHEN held.owner = :owner AND held.expires_at > :now THEN held.waiters
         ELSE held.waiters || :entry
     END
 WHERE held.id = :id AND held.boot = :boot
