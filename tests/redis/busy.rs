@@ -55,14 +55,14 @@ fn occupy(server: &RedisServer) -> thread::JoinHandle<()> {
 #[test]
 fn a_busy_server_grants_nothing_and_takes_nothing_away() {
     for side in SIDES {
-        let ttl = Duration::from_secs(2);
+        let ttl = Duration::from_secs(3);
         let scene = Scene::on(RedisServer::with(&["--lua-time-limit", "20"]), ttl);
-        let locker = scene.far();
+        let (locker, begin) = (scene.far(), Instant::now());
         let guard = acquire(&locker.lock("k"), side).unwrap();
         let busy = occupy(&scene.server);
         let error = acquire(&locker.lock("other"), side).unwrap_err();
         assert!(error.to_string().contains("BUSY") && error.is_retryable(), "{error}");
-        thread::sleep(ttl * 3 / 4);
+        thread::sleep((ttl * 3 / 4).saturating_sub(begin.elapsed()));
         scene.server.ask(&["SCRIPT", "KILL"]);
         busy.join().unwrap();
         assert_eq!(lost_within(&guard, ttl), None, "lost though the server was back in time");

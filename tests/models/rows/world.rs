@@ -26,6 +26,7 @@ pub(crate) struct World {
 
 /// What the promises are judged by; nobody in the model knows of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact")]
 pub(crate) struct Seen {
     /// Of the tokens that were given, also for hand-overs inside the process.
     highest: Option<Token>,
