@@ -45,7 +45,7 @@ use self::{
     wire::Command,
 };
 use crate::{
-    backend::{Answer, Attempt, Backend, Capabilities, Fault, Request},
+    backend::{Answer, Attempt, Backend, Capabilities, Fault, Request, Shortcut},
     error::{Error, Result},
     key::Key,
     lease::{Holder, Lease, Ttl},
@@ -97,7 +97,7 @@ impl Memcached {
     /// The one of this process for an address, with the queue in front of it.
     pub(crate) fn opened(address: Address) -> Arc<(Arc<Queue>, Arc<Self>)> {
         static OPENED: Shared<(Arc<Queue>, Arc<Memcached>)> = Shared::new();
-        let name = address.to_string();
+        let name = address.identity();
         OPENED.get(&name, || (Arc::new(Queue::new()), Arc::new(Self::new(address))))
     }
 
@@ -132,6 +132,20 @@ impl Backend for Memcached {
     fn release_blocking(&self, lease: &Lease, limit: Duration) -> Option<Result<bool, Fault>> {
         let lent = self.link.lend_blocking(limit)?;
         Some(park::block_on(give_back(lent, lease)))
+    }
+
+    fn try_acquire_here(&self, request: &Request) -> Option<Shortcut<Attempt>> {
+        let (lent, needs_runtime) = self.link.lend_here()?;
+        let (memcached, request) = (self.clone(), request.clone());
+        let answer = Box::pin(async move { memcached.acquire(lent, &request).await });
+        Some(Shortcut { answer, needs_runtime })
+    }
+
+    fn release_here(&self, lease: &Lease) -> Option<Shortcut<bool>> {
+        let (lent, needs_runtime) = self.link.lend_here()?;
+        let lease = lease.clone();
+        let answer = Box::pin(async move { give_back(lent, &lease).await });
+        Some(Shortcut { answer, needs_runtime })
     }
 
     fn renew<'a>(&'a self, lease: &'a Lease, ttl: Ttl) -> Answer<'a, bool> {

@@ -20,7 +20,6 @@ use super::{
     checks,
     crowd::Crowd,
     fault,
-    local::Locals,
     pool::Pool,
     pushes,
     scripts::Scripts,
@@ -29,6 +28,7 @@ use super::{
 };
 use crate::{
     backend::Fault,
+    backends::on_runtime::OnRuntimes,
     lease::Owner,
     signal::Signal,
     sync::{self, Mutex},
@@ -51,7 +51,9 @@ pub(super) struct Link {
     state: Mutex<State>,
     pub(super) waiters: Waiters,
     pub(super) pool: Pool,
-    pub(super) locals: Arc<Locals>,
+    pub(super) locals: Arc<OnRuntimes<MultiplexedConnection>>,
+    /// For connections on which nobody is told anything.
+    pub(super) plain: Client,
     pub(super) takes: Crowd<Take>,
     pub(super) gives: Crowd<Give>,
     /// How many of them are under way.
@@ -115,7 +117,8 @@ impl Link {
             state: Mutex::default(),
             waiters: Waiters::default(),
             pool: Pool::new(plain.clone()),
-            locals: Locals::new(plain),
+            locals: OnRuntimes::new(),
+            plain,
             takes: Crowd::default(),
             gives: Crowd::default(),
             under_way: AtomicUsize::new(0),

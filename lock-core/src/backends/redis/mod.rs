@@ -254,7 +254,7 @@ impl Backend for Redis {
 
     fn try_acquire_here(&self, request: &Request) -> Option<Shortcut<Attempt>> {
         let up = self.link.is_up()?;
-        let here = self.link.here(&up)?;
+        let here = self.link.here()?;
         let (redis, request, needs_runtime) = (self.clone(), request.clone(), here.needs_runtime());
         let answer = async move {
             let answer = redis.link.ask_here(&up, here, redis.to_acquire(&up, &request)).await?;
@@ -265,7 +265,7 @@ impl Backend for Redis {
 
     fn release_here(&self, lease: &Lease) -> Option<Shortcut<bool>> {
         let up = self.link.is_up()?;
-        let here = self.link.here(&up)?;
+        let here = self.link.here()?;
         let (redis, lease, needs_runtime) = (self.clone(), lease.clone(), here.needs_runtime());
         let answer = async move {
             let answer = redis.link.ask_here(&up, here, Give::from(&lease)).await?;

@@ -12,13 +12,13 @@ use super::{
     crowd::Answers,
     fault,
     link::{Link, Up},
-    local::Place,
-    names, reply,
+    local, names, reply,
     scripts::Call,
     wish::Wish,
 };
 use crate::{
     backend::Fault,
+    backends::on_runtime::Place,
     key::Key,
     lease::{Holder, Owner},
     race::{Either, race},
@@ -106,11 +106,12 @@ impl Link {
 
     /// How an async caller asks by himself: on the connection of his runtime where there is to be one, or else on the
     /// shared one, whose answers come to any executor.
-    pub(super) fn here(&self, up: &Up) -> Option<Here> {
+    pub(super) fn here(&self) -> Option<Here> {
         if !self.address.on_runtime {
             return Some(Here::Shared);
         }
-        self.locals.get(up.process).map(|(place, connection)| Here::Local(place, connection))
+        let kept = self.locals.get(|keeper| local::keep(keeper, self.plain.clone()));
+        kept.map(|(place, connection)| Here::Local(place, connection))
     }
 
     /// Asks there.
