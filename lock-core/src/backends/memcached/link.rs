@@ -36,8 +36,6 @@ use crate::{
 /// Calls under way at once, of the background thread and of blocking callers each. On the thread others wait for theirs;
 /// a blocking caller that finds none goes through the thread.
 const MOST: usize = 8;
-/// How many of the background thread's are not for async callers, who may leave one alone in the middle.
-const SPARED: usize = 4;
 /// How long making a connection may take in the thread of a blocking caller.
 const CONNECTING_HERE: Duration = Duration::from_secs(1);
 /// How many seconds the item lives that tells the time: more than a lock can.
@@ -94,27 +92,20 @@ impl Link {
         Some(Lent::new(self, lent, Limit::Until(until)))
     }
 
-    /// A connection for an async caller to poll, who sees to the time it takes, and whether it is one of his runtime, and
-    /// ends with that. `None`: there is none idle.
-    pub(super) fn lend_here(self: &Arc<Self>) -> Option<(Lent, bool)> {
-        if background::is_current() {
-            return None;
-        }
-        let of_his = self.on_runtimes.as_ref().and_then(|pools| {
-            let link = Arc::downgrade(self);
-            pools.lend(move || {
-                let link = link.clone();
-                async move {
-                    let link = link.upgrade().ok_or_else(|| Fault::failed("nobody needs it any more"))?;
-                    link.connect().await
-                }
-            })
-        });
-        let (lent, needs_runtime) = match of_his {
-            Some(lent) => (lent, true),
-            None => (self.shared.spare(SPARED)?, false),
+    /// A connection of an async caller's runtime for him to poll, who sees to the time it takes. `None`: there is none idle, or
+    /// there are not to be any: to poll one of the background thread's takes twice as long as to leave it all to the thread,
+    /// as each of two round trips would come by it.
+    pub(super) fn lend_here(self: &Arc<Self>) -> Option<Lent> {
+        let link = Arc::downgrade(self);
+        let connect = move || {
+            let link = link.clone();
+            async move {
+                let link = link.upgrade().ok_or_else(|| Fault::failed("nobody needs it any more"))?;
+                link.connect().await
+            }
         };
-        Some((Lent::new(self, lent, Limit::Callers), needs_runtime))
+        let lent = self.on_runtimes.as_ref()?.lend(connect)?;
+        Some(Lent::new(self, lent, Limit::Callers))
     }
 
     /// A connection on the runtime that this is called on.

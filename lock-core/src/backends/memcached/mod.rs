@@ -135,17 +135,17 @@ impl Backend for Memcached {
     }
 
     fn try_acquire_here(&self, request: &Request) -> Option<Shortcut<Attempt>> {
-        let (lent, needs_runtime) = self.link.lend_here()?;
+        let lent = self.link.lend_here()?;
         let (memcached, request) = (self.clone(), request.clone());
         let answer = Box::pin(async move { memcached.acquire(lent, &request).await });
-        Some(Shortcut { answer, needs_runtime })
+        Some(Shortcut { answer, needs_runtime: true })
     }
 
     fn release_here(&self, lease: &Lease) -> Option<Shortcut<bool>> {
-        let (lent, needs_runtime) = self.link.lend_here()?;
+        let lent = self.link.lend_here()?;
         let lease = lease.clone();
         let answer = Box::pin(async move { give_back(lent, &lease).await });
-        Some(Shortcut { answer, needs_runtime })
+        Some(Shortcut { answer, needs_runtime: true })
     }
 
     fn renew<'a>(&'a self, lease: &'a Lease, ttl: Ttl) -> Answer<'a, bool> {

@@ -28,9 +28,6 @@ use crate::{
 /// How many connections a client has at most.
 const CONNECTIONS: usize = 4;
 
-/// How many of them are not for callers who drive one themselves, and may leave it alone in the middle.
-const SPARED: usize = 1;
-
 /// How long a connection may take to be made, and an answer to come: a row that somebody's transaction keeps is waited for
 /// by the server, for a second at least. Then it is asked again on another connection, while there is time.
 const CONNECTS: Duration = Duration::from_secs(3);
@@ -185,19 +182,19 @@ impl Database for Server {
     /// Its connection reads and writes by the reactor of the runtime that it was made on, whoever drives it.
     type Here = Lent<MySqlConnection>;
 
+    /// Two hops through the background thread are little beside a commit of this server, and cost no more than two by its
+    /// reactor.
     fn here(&self) -> Option<Lent<MySqlConnection>> {
-        self.pool.spare(SPARED)
+        None
     }
 
     fn here_async(&self) -> Option<(Lent<MySqlConnection>, bool)> {
-        let of_his = self.on_runtimes.as_ref().and_then(|pools| {
-            let wire = Arc::clone(&self.wire);
-            pools.lend(move || {
-                let wire = Arc::clone(&wire);
-                async move { wire.connect().await }
-            })
-        });
-        of_his.map(|here| (here, true)).or_else(|| Some((self.here()?, false)))
+        let wire = Arc::clone(&self.wire);
+        let connect = move || {
+            let wire = Arc::clone(&wire);
+            async move { wire.connect().await }
+        };
+        Some((self.on_runtimes.as_ref()?.lend(connect)?, true))
     }
 
     async fn take_on(&self, here: Lent<MySqlConnection>, values: &Values<'_>) -> Result<Taken, Fault> {

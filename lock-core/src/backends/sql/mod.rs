@@ -48,10 +48,19 @@ pub(in crate::backends) const WINDOW: Duration = Duration::from_millis(150);
 
 /// Bytes as hexadecimal digits.
 pub(in crate::backends) fn digits(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut digits, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(digits, "{byte:02x}");
-        digits
-    })
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    let both = |byte: u8| [byte >> 4, byte & 15].map(|half| DIGITS[usize::from(half)]);
+    let mut digits = String::with_capacity(2 * bytes.len());
+    digits.extend(bytes.iter().flat_map(|byte| both(*byte)));
+    digits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_byte_is_two_digits() {
+        assert_eq!(digits(&[0, 1, 0x2f, 0xa0, 0xff]), "00012fa0ff");
+    }
 }
