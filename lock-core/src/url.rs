@@ -423,11 +423,33 @@ mod tests {
         let parsed = Url::parse("redis://host");
         if cfg!(feature = "redis") {
             assert!(parsed.is_ok(), "{parsed:?}");
-            let error = Url::parse("redis://host?on_runtime=perhaps").unwrap_err().to_string();
-            assert!(error.contains("on_runtime: \"perhaps\" is neither yes nor no"), "{error}");
         } else {
             let error = parsed.unwrap_err().to_string();
             assert!(error.contains("feature \"redis\" of the crate lock"), "{error}");
+        }
+    }
+
+    #[test]
+    fn connections_on_runtimes_are_for_those_who_have_them() {
+        let error = |url: &str| Url::parse(url).map(|_| ()).unwrap_err().to_string();
+        for (feature, url) in [
+            (cfg!(feature = "redis"), "redis://host?on_runtime="),
+            (cfg!(feature = "memcached"), "memcache://host?on_runtime="),
+            (cfg!(feature = "postgres"), "postgres://host/shop?on_runtime="),
+            (cfg!(feature = "mysql"), "mysql://me@host/shop?on_runtime="),
+        ] {
+            if feature {
+                assert_ne!(
+                    Url::parse(&format!("{url}yes")).unwrap(),
+                    Url::parse(&format!("{url}no")).unwrap()
+                );
+                let said = error(&format!("{url}perhaps"));
+                assert!(said.contains("on_runtime: \"perhaps\" is neither yes nor no"), "{said}");
+            }
+        }
+        if cfg!(feature = "postgres") {
+            let said = error("postgres://host/shop?mode=advisory&on_runtime=yes");
+            assert!(said.contains("on_runtime: session locks") && said.contains("accepted is no"), "{said}");
         }
     }
 

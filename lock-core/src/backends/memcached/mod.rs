@@ -23,6 +23,12 @@
 //! Names are the keys with their prefix; what memcached does not take, and `%`, `~` and `#`, is written as `%` and two
 //! hexadecimal digits, and what is too long ends in `~` and a hash.
 //!
+//! # Settings
+//! Beside those of every locker, in the URL's query: `on_runtime=no`. With `on_runtime=yes`, async callers acquire and release on
+//! connections of their own tokio runtime, four at most on each: up to half of the time of one caller where the server is on the
+//! same machine, next to nothing over a network. Such a runtime needs `enable_io` and `enable_time`, as `#[tokio::main]` has;
+//! one without panics.
+//!
 //! # Settings of the server
 //! Default settings do. `-C` (no CAS numbers) is refused. `-M` (evict nothing) is best for a server that keeps only locks.
 

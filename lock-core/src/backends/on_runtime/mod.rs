@@ -20,7 +20,6 @@
 mod pools;
 
 use std::{
-    collections::HashMap,
     mem,
     ops::DerefMut,
     sync::{Arc, Weak},
@@ -45,7 +44,8 @@ pub(in crate::backends) struct OnRuntimes<T> {
 
 struct Known<T> {
     process: u32,
-    runtimes: HashMap<Id, Kept<T>>,
+    /// Few, so that they are found sooner in a list.
+    runtimes: Vec<(Id, Kept<T>)>,
     /// Numbers them, so that the end of an old one does not end its successor.
     last: u64,
 }
@@ -75,19 +75,22 @@ pub(in crate::backends) struct Place {
 
 impl<T> Known<T> {
     fn at(&mut self, place: Place) -> Option<&mut Kept<T>> {
-        self.runtimes.get_mut(&place.runtime).filter(|kept| kept.number == place.number)
+        let kept = self.runtimes.iter_mut().find(|(runtime, _)| *runtime == place.runtime)?;
+        Some(&mut kept.1).filter(|kept| kept.number == place.number)
     }
 }
 
 impl<T: Clone + Send + 'static> OnRuntimes<T> {
     pub(in crate::backends) fn new() -> Arc<Self> {
         let process = std::process::id();
-        Arc::new(Self { known: Mutex::new(Known { process, runtimes: HashMap::new(), last: 0 }) })
+        Arc::new(Self { known: Mutex::new(Known { process, runtimes: Vec::new(), last: 0 }) })
     }
 
-    /// What is kept on the caller's runtime. Where there is nothing yet, `keep` is run there, for the next call.
+    /// What is kept on the caller's runtime, in this `process`. Where there is nothing yet, `keep` is run there, for the next
+    /// call.
     pub(in crate::backends) fn get<F>(
         self: &Arc<Self>,
+        process: u32,
         keep: impl FnOnce(Keeper<T>) -> F,
     ) -> Option<(Place, T)>
     where
@@ -98,18 +101,18 @@ impl<T: Clone + Send + 'static> OnRuntimes<T> {
         }
         let handle = Handle::try_current().ok()?;
         let runtime = handle.id();
-        let mut known = self.known();
-        if let Some(kept) = known.runtimes.get(&runtime) {
+        let mut known = self.known_in(process);
+        if let Some((_, kept)) = known.runtimes.iter().find(|(known, _)| *known == runtime) {
             let place = Place { runtime, number: kept.number };
             return kept.what.clone().map(|what| (place, what));
         }
         known.last += 1;
         let place = Place { runtime, number: known.last };
-        known.runtimes.insert(runtime, Kept { number: place.number, what: None, task: None });
+        known.runtimes.push((runtime, Kept { number: place.number, what: None, task: None }));
         drop(known);
         // Made here, so that it forgets the runtime also if that ends before it begins.
         let task = handle.spawn(keep(Keeper { of: Arc::downgrade(self), place }));
-        match self.known().at(place) {
+        match self.known_in(process).at(place) {
             Some(kept) => kept.task = Some(task.abort_handle()),
             None => task.abort(),
         }
@@ -121,7 +124,8 @@ impl<T: Clone + Send + 'static> OnRuntimes<T> {
         let removed = {
             let mut known = self.known();
             let is_there = known.at(place).is_some();
-            is_there.then(|| known.runtimes.remove(&place.runtime))
+            let found = known.runtimes.iter().position(|(runtime, _)| *runtime == place.runtime);
+            found.filter(|_| is_there).map(|found| known.runtimes.swap_remove(found))
         };
         drop(removed);
     }
@@ -135,12 +139,15 @@ impl<T: Clone + Send + 'static> OnRuntimes<T> {
     /// What is kept at the moment.
     #[cfg(any(feature = "memcached", feature = "mysql", feature = "postgres"))]
     fn all(&self) -> Vec<T> {
-        self.known().runtimes.values().filter_map(|kept| kept.what.clone()).collect()
+        self.known().runtimes.iter().filter_map(|(_, kept)| kept.what.clone()).collect()
     }
 
     fn known(&self) -> impl DerefMut<Target = Known<T>> + '_ {
+        self.known_in(std::process::id())
+    }
+
+    fn known_in(&self, process: u32) -> impl DerefMut<Target = Known<T>> + '_ {
         let mut known = sync::lock(&self.known);
-        let process = std::process::id();
         if known.process != process {
             // A forked child: they are its parent's, and closing them is not for the child to do.
             mem::forget(mem::take(&mut known.runtimes));

@@ -106,11 +106,11 @@ impl Link {
 
     /// How an async caller asks by himself: on the connection of his runtime where there is to be one, or else on the
     /// shared one, whose answers come to any executor.
-    pub(super) fn here(&self) -> Option<Here> {
+    pub(super) fn here(&self, up: &Up) -> Option<Here> {
         if !self.address.on_runtime {
             return Some(Here::Shared);
         }
-        let kept = self.locals.get(|keeper| local::keep(keeper, self.plain.clone()));
+        let kept = self.locals.get(up.process, |keeper| local::keep(keeper, self.plain.clone()));
         kept.map(|(place, connection)| Here::Local(place, connection))
     }
 
@@ -141,7 +141,7 @@ impl Link {
 
     /// Leaves the line, and gives back what was passed on to this owner and not claimed.
     pub(super) async fn give_up(&self, up: &Up, key: &Key, owner: &Owner, told: &str) -> Result<(), Fault> {
-        let call = Call::new(&self.scripts.give_up, &names::all(key)).arg(owner).arg(told);
+        let call = Call::new(&self.scripts.give_up, &names::all(key)).owner(owner).arg(told);
         self.invoke(up, &call).await
     }
 
