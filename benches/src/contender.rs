@@ -7,6 +7,9 @@ use crate::Result;
 /// What we are called among the others.
 pub const OURS: &str = "lock";
 
+/// What we are called where async callers have connections on their own runtime.
+pub const ON_RUNTIME: &str = "lock, on_runtime";
+
 /// How long a lock outlives a holder that died, where one can say so.
 pub const TTL: Duration = Duration::from_secs(30);
 

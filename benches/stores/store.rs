@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use benches::{
     Result,
-    contender::{Answer, Blocking, Contender, Entry, OURS, Waiting},
+    contender::{Answer, Blocking, Contender, Entry, ON_RUNTIME, OURS, Waiting},
     report::Demand,
 };
 
@@ -44,6 +44,12 @@ pub(crate) const OURS_PLACE: usize = 1;
 const LOCK: Entry =
     Entry { name: OURS, waiting: Waiting::Woken, connect: |url| Box::pin(ours::connect(url, "")) };
 
+const LOCK_ON_RUNTIME: Entry = Entry {
+    name: ON_RUNTIME,
+    waiting: Waiting::Woken,
+    connect: |url| Box::pin(ours::connect(url, "&on_runtime=yes")),
+};
+
 const fn raw(connect: fn(String) -> Connecting) -> Entry {
     Entry { name: "raw client", waiting: Waiting::Polls, connect }
 }
@@ -70,6 +76,7 @@ pub(crate) const STORES: [Store; 4] = [
                 waiting: Waiting::Woken,
                 connect: |url| Box::pin(advisory::connect(url)),
             },
+            LOCK_ON_RUNTIME,
         ],
         pool: raw_pool(|url| Box::pin(bare::connect::<postgres::Client>(url, 4))),
         blocking: ("raw client", bare::blocking::<postgres::Client>),
@@ -81,7 +88,7 @@ pub(crate) const STORES: [Store; 4] = [
         name: "mysql",
         title: "MariaDB",
         start: servers::mariadb,
-        field: &[raw(|url| Box::pin(bare::connect::<mysql::Client>(url, 1))), LOCK],
+        field: &[raw(|url| Box::pin(bare::connect::<mysql::Client>(url, 1))), LOCK, LOCK_ON_RUNTIME],
         pool: raw_pool(|url| Box::pin(bare::connect::<mysql::Client>(url, 4))),
         blocking: ("raw client", bare::blocking::<mysql::Client>),
         floor: RAW_PLACE,
@@ -100,6 +107,7 @@ pub(crate) const STORES: [Store; 4] = [
                 waiting: Waiting::Polls,
                 connect: |url| Box::pin(bare::connect::<memcached::Same>(url, 1)),
             },
+            LOCK_ON_RUNTIME,
         ],
         pool: raw_pool(|url| Box::pin(bare::connect::<memcached::Same>(url, 8))),
         blocking: ("raw, our commands", memcached::blocking),

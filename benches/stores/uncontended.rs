@@ -4,7 +4,7 @@ use benches::{
     Result,
     calls::{pairs, timed},
     columns::Columns,
-    contender::{Blocking, OURS},
+    contender::{Blocking, ON_RUNTIME, OURS},
     report::{Row, time},
     rounds::{Run, each, interleaved},
 };
@@ -12,7 +12,7 @@ use benches::{
 use crate::{
     contenders::ours,
     stage::{Findings, Place, Stage, Threads, players},
-    store::{self, OURS_PLACE, named},
+    store::{self, named},
 };
 
 const PAIRS: u32 = 50;
@@ -33,10 +33,17 @@ fn of(stage: &Stage, place: &Place) -> Result<Findings> {
             field.iter().map(|player| timed(&runtime, player, PAIRS, pairs)).collect();
         let samples = interleaved(stage.effort.rounds(41), stage.patience(), &mut runs)?;
         let way = format!("async, {}", threads.name());
-        let (own, floor) = (samples.median(OURS_PLACE), samples.median(store.floor));
-        let ratio = samples.ratio(OURS_PLACE, store.floor);
-        let figure = format!("{}, {way}: acquire + release", store.title);
-        rows.push(Row::beside(&figure, own, &names[store.floor], floor, ratio, store.pace));
+        for (who, name) in names.iter().enumerate() {
+            let ours = match name.as_str() {
+                OURS => "async",
+                ON_RUNTIME => "async, on_runtime=yes",
+                _ => continue,
+            };
+            let (own, floor) = (samples.median(who), samples.median(store.floor));
+            let figure = format!("{}, {ours}, {}: acquire + release", store.title, threads.name());
+            let ratio = samples.ratio(who, store.floor);
+            rows.push(Row::beside(&figure, own, &names[store.floor], floor, ratio, store.pace));
+        }
         columns.add(&way, samples);
     }
     let panel = columns.panel(&format!("{}: acquire + release", store.title), names.len());

@@ -35,17 +35,20 @@ static BACKGROUND: Mutex<Option<Background>> = Mutex::new(None);
 /// # Errors
 /// [`Error::Config`] if the operating system refuses another thread.
 fn background() -> Result<Background, Error> {
+    with_background(Background::clone)
+}
+
+fn with_background<T>(take: impl FnOnce(&Background) -> T) -> Result<T, Error> {
     let mut background = BACKGROUND.lock().unwrap_or_else(PoisonError::into_inner);
     // A forked child has our memory but not our thread.
     let process = std::process::id();
     match &*background {
-        Some(known) if known.process == process => Ok(known.clone()),
+        Some(known) if known.process == process => Ok(take(known)),
         _ => {
             let started = Background { process, handle: start()?, schedule: Arc::new(Schedule::new()) };
             let schedule = Arc::clone(&started.schedule);
             drop(started.handle.spawn(async move { schedule.run().await }));
-            *background = Some(started.clone());
-            Ok(started)
+            Ok(take(background.insert(started)))
         }
     }
 }
@@ -55,7 +58,7 @@ fn background() -> Result<Background, Error> {
 /// # Errors
 /// [`Error::Config`] if the operating system refuses another thread.
 pub(crate) fn schedule() -> Result<Arc<Schedule>, Error> {
-    Ok(background()?.schedule)
+    with_background(|background| Arc::clone(&background.schedule))
 }
 
 thread_local!(static IS_CURRENT: Cell<bool> = const { Cell::new(false) });

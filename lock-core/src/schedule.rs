@@ -44,6 +44,8 @@ enum Due {
     Hold(Arc<Leased>),
     /// To be called.
     Call(Box<dyn FnOnce() + Send>),
+    /// To be fired.
+    Alarm(Arc<Signal>),
 }
 
 /// A place in the list: the moment, and a number that makes it the only one.
@@ -70,10 +72,10 @@ impl Schedule {
     /// Is ready when `after` has passed, on any executor, also on one that drives no timers.
     pub(crate) fn alarm(self: &Arc<Self>, after: Duration) -> impl Future<Output = ()> + Send + use<> {
         let signal = Arc::new(Signal::default());
-        let firing = Arc::clone(&signal);
-        let call = self.call(after, move || firing.fire());
+        let ticket = self.insert(Due::Alarm(Arc::clone(&signal)), Moment::now().after(after));
+        let set = Call { schedule: Arc::clone(self), ticket };
         async move {
-            let _call = call;
+            let _set = set;
             Waiting::new(signal).await;
         }
     }
@@ -160,6 +162,7 @@ impl Schedule {
                 Due::Hold(hold) => renew::begin(&hold),
                 // In a task of its own: it may run foreign wakers, and panic.
                 Due::Call(call) => drop(tokio::spawn(async move { call() })),
+                Due::Alarm(signal) => drop(tokio::spawn(async move { signal.fire() })),
             }
         }
         next

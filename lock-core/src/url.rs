@@ -17,7 +17,7 @@ use crate::backends::postgres;
 use crate::backends::redis::Address;
 #[cfg(feature = "sqlite")]
 use crate::backends::sqlite;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "memcached", feature = "mysql", feature = "postgres", feature = "redis"))]
 use crate::config::switch;
 use crate::{
     config::Settings,
@@ -113,6 +113,8 @@ impl Url {
             "sqlite" => sqlite::QUERY,
             #[cfg(feature = "mysql")]
             "mysql" | "mariadb" => mysql::QUERY,
+            #[cfg(feature = "memcached")]
+            "memcache" | "memcached" => &["on_runtime"],
             _ => &[],
         };
         let query = Query::parse(query, own, shown)?;
@@ -123,21 +125,31 @@ impl Url {
             "redis" | "rediss" | "redis+unix" => {
                 let address = Address::parse(&scheme, rest, query.own("db"));
                 let address = address.map_err(|wrong| Error::config(format!("{shown:?}: {wrong}")))?;
-                let on_runtime =
-                    query.own("on_runtime").map(|given| switch(given, &format!("{shown:?}: on_runtime")));
-                Place::Redis(address.on_runtime(on_runtime.transpose()?.unwrap_or(false)))
+                Place::Redis(address.on_runtime(query.on_runtime(shown)?))
             }
             #[cfg(feature = "postgres")]
             "postgres" | "postgresql" => {
                 let wrong = |wrong| Error::config(format!("{shown:?}: {wrong}"));
                 let address = postgres::parse(rest, |name| query.own(name)).map_err(wrong)?;
                 let advisory = postgres::is_advisory(query.own("mode")).map_err(wrong)?;
-                if advisory { Place::PostgresAdvisory(address) } else { Place::Postgres(address) }
+                let on_runtime = query.on_runtime(shown)?;
+                match advisory {
+                    true if on_runtime => {
+                        return Err(wrong(
+                            "on_runtime: session locks are all on one session, which is no runtime's; accepted is no, or \
+                             mode=lease"
+                                .into(),
+                        ));
+                    }
+                    true => Place::PostgresAdvisory(address),
+                    false => Place::Postgres(address.on_runtime(on_runtime)),
+                }
             }
             #[cfg(feature = "memcached")]
             "memcache" | "memcached" => {
                 let address = memcached::Address::parse(rest);
-                Place::Memcached(address.map_err(|wrong| Error::config(format!("{shown:?}: {wrong}")))?)
+                let address = address.map_err(|wrong| Error::config(format!("{shown:?}: {wrong}")))?;
+                Place::Memcached(address.on_runtime(query.on_runtime(shown)?))
             }
             #[cfg(feature = "sqlite")]
             "sqlite" => {
@@ -147,7 +159,8 @@ impl Url {
             #[cfg(feature = "mysql")]
             "mysql" | "mariadb" => {
                 let address = mysql::parse(rest, |name| query.own(name));
-                Place::MySql(address.map_err(|wrong| Error::config(format!("{shown:?}: {wrong}")))?)
+                let address = address.map_err(|wrong| Error::config(format!("{shown:?}: {wrong}")))?;
+                Place::MySql(address.on_runtime(query.on_runtime(shown)?))
             }
             known => return Err(not_here(known, shown)),
         };
@@ -258,7 +271,20 @@ impl<'a> Query<'a> {
         Ok(parsed)
     }
 
-    #[cfg(any(feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite"))]
+    /// Whether async callers are to get connections on their own runtime.
+    #[cfg(any(feature = "memcached", feature = "mysql", feature = "postgres", feature = "redis"))]
+    fn on_runtime(&self, shown: Redacted<'_>) -> Result<bool> {
+        let given = self.own("on_runtime").map(|given| switch(given, &format!("{shown:?}: on_runtime")));
+        Ok(given.transpose()?.unwrap_or(false))
+    }
+
+    #[cfg(any(
+        feature = "memcached",
+        feature = "mysql",
+        feature = "postgres",
+        feature = "redis",
+        feature = "sqlite"
+    ))]
     fn own(&self, name: &str) -> Option<&str> {
         self.own.iter().find(|(own, _)| own == name).map(|(_, value)| &**value)
     }
@@ -397,11 +423,33 @@ mod tests {
         let parsed = Url::parse("redis://host");
         if cfg!(feature = "redis") {
             assert!(parsed.is_ok(), "{parsed:?}");
-            let error = Url::parse("redis://host?on_runtime=perhaps").unwrap_err().to_string();
-            assert!(error.contains("on_runtime: \"perhaps\" is neither yes nor no"), "{error}");
         } else {
             let error = parsed.unwrap_err().to_string();
             assert!(error.contains("feature \"redis\" of the crate lock"), "{error}");
+        }
+    }
+
+    #[test]
+    fn connections_on_runtimes_are_for_those_who_have_them() {
+        let error = |url: &str| Url::parse(url).map(|_| ()).unwrap_err().to_string();
+        for (feature, url) in [
+            (cfg!(feature = "redis"), "redis://host?on_runtime="),
+            (cfg!(feature = "memcached"), "memcache://host?on_runtime="),
+            (cfg!(feature = "postgres"), "postgres://host/shop?on_runtime="),
+            (cfg!(feature = "mysql"), "mysql://me@host/shop?on_runtime="),
+        ] {
+            if feature {
+                assert_ne!(
+                    Url::parse(&format!("{url}yes")).unwrap(),
+                    Url::parse(&format!("{url}no")).unwrap()
+                );
+                let said = error(&format!("{url}perhaps"));
+                assert!(said.contains("on_runtime: \"perhaps\" is neither yes nor no"), "{said}");
+            }
+        }
+        if cfg!(feature = "postgres") {
+            let said = error("postgres://host/shop?mode=advisory&on_runtime=yes");
+            assert!(said.contains("on_runtime: session locks") && said.contains("accepted is no"), "{said}");
         }
     }
 

@@ -27,7 +27,8 @@ pub fn subjects() -> Vec<Subject> {
         redis("redis", ""),
         redis("redis-on-runtime", "?on_runtime=yes"),
         memcached(),
-        postgres(),
+        postgres("postgres", ""),
+        postgres("postgres-on-runtime", "?on_runtime=yes"),
         postgres_advisory(),
         postgres_pooled(),
         mysql(),
@@ -119,11 +120,11 @@ pub fn memcached() -> Subject {
 }
 
 /// `postgres://`, on a server that lasts as long as any subject of this process.
-pub fn postgres() -> Subject {
+pub fn postgres(name: &str, query: &str) -> Subject {
     let server = postgres_server();
-    let url = server.url();
+    let url = server.url() + query;
     let capabilities = Postgres::open(&url).unwrap().capabilities();
-    on_postgres("postgres", url, capabilities, server)
+    on_postgres(name, url, capabilities, server)
 }
 
 /// `postgres://` through a few sessions of a pgbouncer in transaction mode, which announces nothing.

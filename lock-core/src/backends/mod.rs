@@ -9,6 +9,14 @@ pub mod memcached;
 pub(crate) mod memory;
 #[cfg(feature = "mysql")]
 pub mod mysql;
+#[cfg(any(feature = "memcached", feature = "mysql", feature = "postgres", feature = "redis"))]
+mod on_runtime;
+#[cfg(any(feature = "memcached", feature = "mysql", feature = "postgres", feature = "sqlite"))]
+#[cfg_attr(
+    not(all(feature = "mysql", feature = "postgres", feature = "sqlite")),
+    allow(dead_code, reason = "not every store needs all of it")
+)]
+mod pool;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "redis")]

@@ -62,7 +62,7 @@ impl At<'_> {
         self.mistake == Some(mistake)
     }
 
-    /// `acquire.lua`: also a claim, and a request whose answer was lost.
+    /// `free.lua` and `taken.lua`: also a claim, and a request whose answer was lost.
     pub(crate) fn acquire(&mut self, ask: Ask) -> Said {
         let until = self.now + TTL;
         let again = match self.server.lock {

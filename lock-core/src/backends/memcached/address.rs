@@ -12,6 +12,8 @@ const ACCEPTED: &str = "accepted is memcache://host[:port]";
 pub(crate) struct Address {
     host: String,
     port: u16,
+    /// Async callers get connections on their own tokio runtime.
+    pub(super) on_runtime: bool,
 }
 
 impl Address {
@@ -60,7 +62,17 @@ impl Address {
             None => None,
         };
         let port = port.ok_or_else(|| format!("the port is not a number from 1 to 65535; {ACCEPTED}"))?;
-        Ok(Self { host: host.into_owned(), port })
+        Ok(Self { host: host.into_owned(), port, on_runtime: false })
+    }
+
+    /// Whether async callers get connections on their own tokio runtime, which then needs input and output, and timers.
+    pub(crate) fn on_runtime(self, on_runtime: bool) -> Self {
+        Self { on_runtime, ..self }
+    }
+
+    /// What tells it from every other.
+    pub(super) fn identity(&self) -> String {
+        format!("{self} {}", self.on_runtime)
     }
 
     pub(super) fn host(&self) -> &str {

@@ -1,31 +1,32 @@
 //! The connections of this process to a server: a few for the background thread, and a few for blocking callers, who are
-//! served sooner in their own thread. Each is lent to one call at a time.
+//! served sooner in their own thread; with `on_runtime=yes`, also a few on each [runtime](crate::backends::on_runtime) of
+//! async callers. Each is lent to one call at a time.
 //!
 //! What may interleave: a call may be dropped at any point, on time or not, and its connection with it, as an answer
 //! that comes late would be taken for that of the next call. A call that fails takes all idle connections with it: they
 //! are as old as its own, and the server may be another by now.
 
 use std::{
-    mem,
     ops::DerefMut,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::AbortHandle,
-};
+use tokio::task::AbortHandle;
 
 use super::{
     address::Address,
     alive,
     clock::{Clock, Reading},
     names,
-    wire::{Broken, Command, Connection, Reply},
+    wire::{ANSWERING, Broken, Command, Connection, Reply},
 };
 use crate::{
     backend::Fault,
+    backends::{
+        on_runtime::Pools,
+        pool::{self, Pool},
+    },
     background,
     clock::{self, Moment},
     randomness,
@@ -43,75 +44,40 @@ const CLOCK_LASTS: u64 = 2 * 365 * 24 * 60 * 60;
 pub(super) struct Link {
     pub(super) address: Address,
     clock: Clock,
-    state: Mutex<State>,
+    shared: Arc<Pool<Connection>>,
+    blocking: Arc<Pool<Connection>>,
+    /// For async callers, if there are to be any.
+    on_runtimes: Option<Pools<Connection>>,
+    attended: Mutex<Attended>,
 }
 
-struct State {
+/// Whoever waits for the end of the server.
+struct Attended {
     process: u32,
-    shared: Pool,
-    blocking: Pool,
-    /// Whoever waits for the end of the server.
-    attended: Option<AbortHandle>,
-    /// Counts the times that all of them were given up.
-    round: u64,
-}
-
-/// Connections of a kind.
-struct Pool {
-    slots: Arc<Semaphore>,
-    idle: Vec<Connection>,
-}
-
-impl State {
-    fn new() -> Self {
-        Self {
-            process: std::process::id(),
-            shared: Pool::new(),
-            blocking: Pool::new(),
-            attended: None,
-            round: 0,
-        }
-    }
-}
-
-impl Pool {
-    fn new() -> Self {
-        Self { slots: Arc::new(Semaphore::new(MOST)), idle: Vec::new() }
-    }
+    task: Option<AbortHandle>,
 }
 
 impl Link {
     pub(super) fn new(address: Address) -> Self {
-        Self { address, clock: Clock::default(), state: Mutex::new(State::new()) }
+        Self {
+            clock: Clock::default(),
+            shared: Pool::new(MOST),
+            blocking: Pool::new(MOST),
+            on_runtimes: address.on_runtime.then(Pools::new),
+            attended: Mutex::new(Attended { process: std::process::id(), task: None }),
+            address,
+        }
     }
 
     /// A connection, when one is free.
     pub(super) async fn lend(self: &Arc<Self>) -> Result<Lent, Fault> {
-        let slots = Arc::clone(&self.state().shared.slots);
-        let slot = slots.acquire_owned().await.map_err(Fault::failed)?;
-        let (idle, round) = {
-            let mut state = self.state();
-            (state.shared.idle.pop(), state.round)
-        };
-        let connection = match idle {
-            Some(connection) => connection,
-            None => {
-                let connection = Connection::connect(&self.address).await?;
-                self.attend();
-                connection
-            }
-        };
-        Ok(Lent::new(self, connection, round, None, slot))
+        let lent = self.shared.get(|| self.connect()).await?;
+        Ok(Lent::new(self, lent, Limit::Answering))
     }
 
     /// A connection for the thread of a blocking caller, who has so much time. `None`: there is none free, or to be had.
     pub(super) fn lend_blocking(self: &Arc<Self>, limit: Duration) -> Option<Lent> {
         let until = Instant::now() + limit;
-        let (slot, idle, round) = {
-            let mut state = self.state();
-            let slot = Arc::clone(&state.blocking.slots).try_acquire_owned().ok()?;
-            (slot, state.blocking.idle.pop(), state.round)
-        };
         let connect = || match Connection::connect_blocking(&self.address, limit.min(CONNECTING_HERE)) {
             Ok(connection) => {
                 self.attend();
@@ -122,50 +88,72 @@ impl Link {
                 None
             }
         };
-        let connection = idle.or_else(connect)?;
-        Some(Lent::new(self, connection, round, Some(until), slot))
+        let lent = self.blocking.get_now(connect)?;
+        Some(Lent::new(self, lent, Limit::Until(until)))
     }
 
-    fn state(&self) -> impl DerefMut<Target = State> + '_ {
-        let mut state = sync::lock(&self.state);
-        if state.process != std::process::id() {
-            // A forked child: they are its parent's, and closing them is not for the child to do.
-            let parents = mem::replace(&mut *state, State::new());
-            mem::forget((parents.shared.idle, parents.blocking.idle));
+    /// A connection of an async caller's runtime for him to poll, who sees to the time it takes. `None`: there is none idle, or
+    /// there are not to be any: to poll one of the background thread's takes twice as long as to leave it all to the thread,
+    /// as each of two round trips would come by it.
+    pub(super) fn lend_here(self: &Arc<Self>) -> Option<Lent> {
+        let link = Arc::downgrade(self);
+        let connect = move || {
+            let link = link.clone();
+            async move {
+                let link = link.upgrade().ok_or_else(|| Fault::failed("nobody needs it any more"))?;
+                link.connect().await
+            }
+        };
+        let lent = self.on_runtimes.as_ref()?.lend(connect)?;
+        Some(Lent::new(self, lent, Limit::Callers))
+    }
+
+    /// A connection on the runtime that this is called on.
+    async fn connect(self: &Arc<Self>) -> Result<Connection, Fault> {
+        let connection = Connection::connect(&self.address).await?;
+        self.attend();
+        Ok(connection)
+    }
+
+    fn attended(&self) -> impl DerefMut<Target = Attended> + '_ {
+        let mut attended = sync::lock(&self.attended);
+        let process = std::process::id();
+        if attended.process != process {
+            // A forked child has not got that thread.
+            *attended = Attended { process, task: None };
         }
-        state
+        attended
     }
 
     /// Has somebody wait for the end of the server, if nobody does.
     fn attend(self: &Arc<Self>) {
-        let mut state = self.state();
-        if state.attended.is_some() {
+        let mut attended = self.attended();
+        if attended.task.is_some() {
             return;
         }
         match background::spawn(alive::attend(Arc::downgrade(self))) {
-            Ok(task) => state.attended = Some(task.abort_handle()),
+            Ok(task) => attended.task = Some(task.abort_handle()),
             Err(error) => tracing::warn!(%error, "a restart of the server will not be noticed early"),
         }
     }
 
     /// Nobody waits for the end of the server any more.
     pub(super) fn unattended(&self) {
-        self.state().attended = None;
+        self.attended().task = None;
     }
 
     pub(super) fn give_up(&self) {
-        let idle = {
-            let mut state = self.state();
-            state.round += 1;
-            (mem::take(&mut state.shared.idle), mem::take(&mut state.blocking.idle))
-        };
-        drop(idle);
+        self.shared.clear();
+        self.blocking.clear();
+        if let Some(pools) = &self.on_runtimes {
+            pools.clear();
+        }
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
-        if let Some(attended) = self.state().attended.take() {
+        if let Some(attended) = self.attended().task.take() {
             attended.abort();
         }
     }
@@ -174,27 +162,28 @@ impl Drop for Link {
 /// A connection for one call. It is kept for the next one only if it is given back by [`finish`](Self::finish).
 pub(super) struct Lent {
     link: Arc<Link>,
-    connection: Connection,
-    round: u64,
-    /// Until when it may block its thread.
-    until: Option<Instant>,
+    lent: pool::Lent<Connection>,
+    limit: Limit,
     /// An exchange has failed, and it is of no use any more.
     broken: bool,
     /// When the last exchange was begun.
     sent: Moment,
-    _slot: OwnedSemaphorePermit,
+}
+
+/// What ends an exchange that takes too long.
+#[derive(Clone, Copy)]
+enum Limit {
+    /// A timer of the background thread.
+    Answering,
+    /// The socket of a blocking caller.
+    Until(Instant),
+    /// The caller, wherever he is.
+    Callers,
 }
 
 impl Lent {
-    fn new(
-        link: &Arc<Link>,
-        connection: Connection,
-        round: u64,
-        until: Option<Instant>,
-        slot: OwnedSemaphorePermit,
-    ) -> Self {
-        let (link, sent) = (Arc::clone(link), Moment::now());
-        Self { link, connection, round, until, broken: false, sent, _slot: slot }
+    fn new(link: &Arc<Link>, lent: pool::Lent<Connection>, limit: Limit) -> Self {
+        Self { link: Arc::clone(link), lent, limit, broken: false, sent: Moment::now() }
     }
 
     /// Sends commands in one go.
@@ -202,11 +191,13 @@ impl Lent {
         &mut self,
         commands: [Command; N],
     ) -> Result<[Reply; N], Broken> {
-        if let Some(until) = self.until {
-            self.connection.limit(until.saturating_duration_since(Instant::now()));
+        let connection = &mut self.lent.connection;
+        if let Limit::Until(until) = self.limit {
+            connection.limit(until.saturating_duration_since(Instant::now()));
         }
+        let timer = matches!(self.limit, Limit::Answering).then_some(ANSWERING);
         self.sent = Moment::now();
-        let answer = self.connection.exchange(commands, &self.link.address).await;
+        let answer = connection.exchange(commands, &self.link.address, timer).await;
         self.broken |= answer.is_err();
         if answer.as_ref().is_err_and(|broken| !broken.is_about_a_foreign_item) {
             self.link.give_up();
@@ -266,10 +257,6 @@ impl Lent {
     }
 
     pub(super) fn finish(self) {
-        let mut state = self.link.state();
-        if !self.broken && state.round == self.round {
-            let pool = if self.until.is_some() { &mut state.blocking } else { &mut state.shared };
-            pool.idle.push(self.connection);
-        }
+        if self.broken { self.lent.discard() } else { self.lent.give_back() }
     }
 }

@@ -24,7 +24,7 @@ const NEVER: u64 = u64::MAX;
 /// How long making a connection may take.
 pub(super) const CONNECTING: Duration = Duration::from_secs(2);
 /// How long an answer may take, before nobody waits for what this connection may still say.
-const ANSWERING: Duration = Duration::from_secs(1);
+pub(super) const ANSWERING: Duration = Duration::from_secs(1);
 
 /// A command of the meta protocol.
 pub(super) struct Command(MetaCommand);
@@ -160,19 +160,23 @@ impl Connection {
         }
     }
 
-    /// Sends commands in one go, and reads their answers. After an error, the connection is of no use any more: what is
+    /// Sends commands in one go, and reads their answers, for as long as `timer` says; without one, anybody may poll. After an error, the connection is of no use any more: what is
     /// still to come would be taken for the answer to something else.
     pub(super) async fn exchange<const N: usize>(
         &mut self,
         commands: [Command; N],
         address: &Address,
+        timer: Option<Duration>,
     ) -> Result<[Reply; N], Broken> {
         let commands = commands.map(|Command(command)| command);
         let answers = match self {
-            Self::Async(connection) => {
-                let answering = tokio::time::timeout(ANSWERING, connection.execute_batch(&commands)).await;
-                answering.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
-            }
+            Self::Async(connection) => match timer {
+                Some(limit) => {
+                    let answering = tokio::time::timeout(limit, connection.execute_batch(&commands)).await;
+                    answering.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+                }
+                None => connection.execute_batch(&commands).await,
+            },
             Self::Blocking(connection) => connection.execute_batch(&commands),
         };
         let answers = answers.map_err(|error| failed(address, &error))?;

@@ -5,7 +5,8 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use crate::backends::sql::{Address, Form};
 
 /// What the query of a URL may say beside the settings of every locker.
-pub(crate) const QUERY: &[&str] = &["table", "socket", "ssl-mode", "ssl-ca", "ssl-cert", "ssl-key"];
+pub(crate) const QUERY: &[&str] =
+    &["table", "on_runtime", "socket", "ssl-mode", "ssl-ca", "ssl-cert", "ssl-key"];
 
 const FORM: Form = Form {
     scheme: "mysql",

@@ -14,9 +14,13 @@
 //!
 //! # Settings
 //! Beside those of every locker, in the URL's query: `table=lock_leases`, with a database before a dot or without;
-//! `socket=` for the path of a socket; `ssl-mode` (`disabled`, `preferred`, `required`, `verify_ca`, `verify_identity`),
+//! `on_runtime=no`; `socket=` for the path of a socket; `ssl-mode` (`disabled`, `preferred`, `required`, `verify_ca`, `verify_identity`),
 //! `ssl-ca`, `ssl-cert` and `ssl-key` as the servers' own clients have them. The default is `preferred`: TLS if the server
 //! has it. A user of MySQL 8 by `caching_sha2_password` needs TLS.
+//!
+//! With `on_runtime=yes`, async callers acquire and release on connections of their own tokio runtime, four at most on each, beside
+//! the four of the client: up to half of the time of one caller where the server is on the same machine and does not wait for its
+//! disk. Such a runtime needs `enable_io` and `enable_time`, as `#[tokio::main]` has; one without panics.
 //!
 //! # Permissions
 //! The table is made when it is first missed, for which a user needs `CREATE`. For those who make it in a migration of

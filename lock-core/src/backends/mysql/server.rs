@@ -1,7 +1,6 @@
 //! The connections to one database, and what is asked on them.
 
 use std::{
-    convert::Infallible,
     fmt,
     sync::{
         Arc,
@@ -18,9 +17,12 @@ use sqlx::{
 use super::{address::to_options, fault};
 use crate::{
     backend::{Capabilities, Fault},
-    backends::sql::{
-        Address, Database, Failed, Pool, Row, Statement, Statements, Style, Taken, Values, statements,
+    backends::{
+        on_runtime::Pools,
+        pool::{Lent, Pool},
+        sql::{Address, Database, Failed, Row, Statement, Statements, Style, Taken, Values, statements},
     },
+    locker::limited_anywhere,
 };
 
 /// How many connections a client has at most.
@@ -30,6 +32,10 @@ const CONNECTIONS: usize = 4;
 /// by the server, for a second at least. Then it is asked again on another connection, while there is time.
 const CONNECTS: Duration = Duration::from_secs(3);
 const ANSWERS: Duration = Duration::from_secs(3);
+
+/// How long a caller waits who drives a connection himself: less than the server does for a row, so that it is the
+/// background thread that learns what came of it, in time for who does not wait.
+const ANSWERS_HERE: Duration = Duration::from_millis(400);
 
 /// What a statement is run for.
 #[derive(Clone, Copy)]
@@ -59,11 +65,18 @@ const STRICTER: &str = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
 
 /// A database of a MySQL or MariaDB server.
 pub struct Server {
-    address: Address,
-    options: MySqlConnectOptions,
+    wire: Arc<Wire>,
     statements: Statements,
     create: Statement,
     pool: Arc<Pool<MySqlConnection>>,
+    /// For async callers, if there are to be any.
+    on_runtimes: Option<Pools<MySqlConnection>>,
+}
+
+/// How to reach it.
+struct Wire {
+    address: Address,
+    options: MySqlConnectOptions,
     /// That a crash may make the server forget has been said.
     warned: AtomicBool,
 }
@@ -84,16 +97,57 @@ impl Server {
             .pipes_as_concat(false)
             .no_engine_substitution(false)
             .disable_statement_logging();
-        Self {
-            address,
-            options,
-            statements,
-            create,
-            pool: Pool::new(CONNECTIONS),
-            warned: AtomicBool::new(false),
+        let on_runtimes = address.on_runtime.then(Pools::new);
+        let wire = Arc::new(Wire { address, options, warned: AtomicBool::new(false) });
+        Self { wire, statements, create, pool: Pool::new(CONNECTIONS), on_runtimes }
+    }
+    /// Runs a statement; where the table is missing, it is made.
+    async fn run(&self, statement: &Statement, values: &Values<'_>, answer: Answer) -> Result<Done, Failed> {
+        match self.once(statement, values, answer).await {
+            Err(Failed::Asking(error)) if fault::is_missing(&error) => {
+                self.once(&self.create, &Values::default(), Answer::Count).await?;
+                self.once(statement, values, answer).await
+            }
+            done => done,
         }
     }
 
+    async fn once(&self, statement: &Statement, values: &Values<'_>, answer: Answer) -> Result<Done, Failed> {
+        let connecting = || self.pool.in_time(CONNECTS, self.wire.connect());
+        let mut lent = self.pool.get(connecting).await.map_err(Failed::Connecting)?;
+        let done = self.pool.in_time(ANSWERS, ask(&mut lent.connection, statement, values, answer)).await;
+        lent.ends_with(done, fault::ends_connection).map_err(Failed::Asking)
+    }
+
+    /// Counts what a statement does on a connection that is there, in whatever thread or task: its limit is the caller's.
+    async fn run_on(
+        &self,
+        mut lent: Lent<MySqlConnection>,
+        statement: &Statement,
+        values: &Values<'_>,
+    ) -> Result<MySqlQueryResult, sqlx::Error> {
+        let done = ask(&mut lent.connection, statement, values, Answer::Count).await;
+        lent.ends_with(done, fault::ends_connection).map(|done| done.count)
+    }
+
+    /// Why a statement failed outside of the background thread, which makes a table that is missing.
+    fn elsewhere(&self, error: sqlx::Error) -> Fault {
+        if fault::is_missing(&error) {
+            return Fault::elsewhere();
+        }
+        self.fault(&Failed::Asking(error))
+    }
+
+    async fn execute(&self, statement: &Statement, values: &Values<'_>) -> Result<MySqlQueryResult, Failed> {
+        self.run(statement, values, Answer::Count).await.map(|done| done.count)
+    }
+
+    fn fault(&self, failed: &Failed) -> Fault {
+        fault::of(failed, &self.wire.address)
+    }
+}
+
+impl Wire {
     async fn connect(&self) -> Result<MySqlConnection, sqlx::Error> {
         let mut connection = MySqlConnection::connect_with(&self.options).await?;
         let shown = connection.fetch_one(sqlx::raw_sql(SESSION)).await?;
@@ -107,39 +161,6 @@ impl Server {
             );
         }
         Ok(connection)
-    }
-
-    /// Runs a statement; where the table is missing, it is made.
-    async fn run(&self, statement: &Statement, values: &Values<'_>, answer: Answer) -> Result<Done, Failed> {
-        match self.once(statement, values, answer).await {
-            Err(Failed::Asking(error)) if fault::is_missing(&error) => {
-                self.once(&self.create, &Values::default(), Answer::Count).await?;
-                self.once(statement, values, answer).await
-            }
-            done => done,
-        }
-    }
-
-    async fn once(&self, statement: &Statement, values: &Values<'_>, answer: Answer) -> Result<Done, Failed> {
-        let connecting = || self.pool.in_time(CONNECTS, self.connect());
-        let mut lent = self.pool.get(connecting).await.map_err(Failed::Connecting)?;
-        let asked = async {
-            let (query, connection) = (statement.with(values), &mut lent.connection);
-            Ok(match answer {
-                Answer::Count => Done { count: query.execute(connection).await?, rows: Vec::new() },
-                Answer::Rows => Done { rows: query.fetch_all(connection).await?, ..Done::default() },
-            })
-        };
-        let done = self.pool.in_time(ANSWERS, asked).await;
-        lent.ends_with(done, fault::ends_connection).map_err(Failed::Asking)
-    }
-
-    async fn execute(&self, statement: &Statement, values: &Values<'_>) -> Result<MySqlQueryResult, Failed> {
-        self.run(statement, values, Answer::Count).await.map(|done| done.count)
-    }
-
-    fn fault(&self, failed: &Failed) -> Fault {
-        fault::of(failed, &self.address)
     }
 }
 
@@ -158,28 +179,44 @@ impl Database for Server {
         &self.statements
     }
 
-    /// A hop through the background thread is little beside a commit of this server.
-    type Here = Infallible;
+    /// Its connection reads and writes by the reactor of the runtime that it was made on, whoever drives it.
+    type Here = Lent<MySqlConnection>;
 
-    fn here(&self) -> Option<Infallible> {
+    /// Two hops through the background thread are little beside a commit of this server, and cost no more than two by its
+    /// reactor.
+    fn here(&self) -> Option<Lent<MySqlConnection>> {
         None
     }
 
-    async fn take_on(&self, here: Infallible, _: &Values<'_>) -> Result<Taken, Fault> {
-        match here {}
+    fn here_async(&self) -> Option<(Lent<MySqlConnection>, bool)> {
+        let wire = Arc::clone(&self.wire);
+        let connect = move || {
+            let wire = Arc::clone(&wire);
+            async move { wire.connect().await }
+        };
+        Some((self.on_runtimes.as_ref()?.lend(connect)?, true))
     }
 
-    async fn release_on(&self, here: Infallible, _: &Values<'_>) -> Result<bool, Fault> {
-        match here {}
+    async fn take_on(&self, here: Lent<MySqlConnection>, values: &Values<'_>) -> Result<Taken, Fault> {
+        let taking = async {
+            match self.run_on(here, &self.statements.acquire, values).await {
+                Ok(done) => Ok(taken(&done, values)),
+                Err(error) if fault::is_locked(&error) => Ok(Taken::Locked),
+                Err(error) => Err(self.elsewhere(error)),
+            }
+        };
+        limited_anywhere(ANSWERS_HERE, taking).await
+    }
+
+    async fn release_on(&self, here: Lent<MySqlConnection>, values: &Values<'_>) -> Result<bool, Fault> {
+        let done = self.run_on(here, &self.statements.release, values).await;
+        // Rows that were found, as in `change`.
+        Ok(done.map_err(|error| self.elsewhere(error))?.rows_affected() > 0)
     }
 
     async fn take(&self, values: &Values<'_>) -> Result<Taken, Fault> {
         match self.execute(&self.statements.acquire, values).await {
-            Ok(done) => {
-                let first = i64::try_from(done.last_insert_id()).unwrap_or(0);
-                let last = first + values.reserve - 1;
-                Ok(if first > 0 { Taken::Granted { first, last } } else { Taken::Refused })
-            }
+            Ok(done) => Ok(taken(&done, values)),
             Err(Failed::Asking(error)) if fault::is_locked(&error) => Ok(Taken::Locked),
             Err(failed) => Err(self.fault(&failed)),
         }
@@ -212,6 +249,26 @@ impl Database for Server {
     }
 }
 
+async fn ask(
+    connection: &mut MySqlConnection,
+    statement: &Statement,
+    values: &Values<'_>,
+    answer: Answer,
+) -> Result<Done, sqlx::Error> {
+    let query = statement.with(values);
+    Ok(match answer {
+        Answer::Count => Done { count: query.execute(connection).await?, rows: Vec::new() },
+        Answer::Rows => Done { rows: query.fetch_all(connection).await?, ..Done::default() },
+    })
+}
+
+/// What came of an attempt: the first token is what an `INSERT` says that it has made.
+fn taken(done: &MySqlQueryResult, values: &Values<'_>) -> Taken {
+    let first = i64::try_from(done.last_insert_id()).unwrap_or(0);
+    let last = first + values.reserve - 1;
+    if first > 0 { Taken::Granted { first, last } } else { Taken::Refused }
+}
+
 /// A part of a statement that stands in a file of its own, without its comment.
 fn bare(file: &str) -> String {
     let lines = file.lines().filter(|line| !line.starts_with("--"));
@@ -220,6 +277,6 @@ fn bare(file: &str) -> String {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.address, f)
+        fmt::Debug::fmt(&self.wire.address, f)
     }
 }

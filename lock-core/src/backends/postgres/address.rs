@@ -5,7 +5,8 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use crate::backends::sql::{Address, Form};
 
 /// What the query of a URL may say beside the settings of every locker.
-pub(crate) const QUERY: &[&str] = &["table", "mode", "host", "sslmode", "sslrootcert", "sslcert", "sslkey"];
+pub(crate) const QUERY: &[&str] =
+    &["table", "mode", "on_runtime", "host", "sslmode", "sslrootcert", "sslcert", "sslkey"];
 
 const FORM: Form = Form {
     scheme: "postgres",

@@ -19,8 +19,13 @@
 //!
 //! # Settings
 //! Beside those of every locker, in the URL's query: `table=lock_leases`, with a schema before a dot or without; `host=`
-//! for the directory of a socket; `mode=advisory` for [session locks](Advisory) instead of leases; `sslmode`, `sslrootcert`, `sslcert` and `sslkey` as libpq has them. What the URL leaves
+//! for the directory of a socket; `on_runtime=no`; `mode=advisory` for [session locks](Advisory) instead of leases; `sslmode`, `sslrootcert`, `sslcert` and `sslkey` as libpq has them. What the URL leaves
 //! open of user, password and TLS is taken from where libpq takes it: `PGUSER`, `PGPASSWORD`, `PGSSLMODE`, `~/.pgpass`.
+//!
+//! With `on_runtime=yes`, async callers acquire and release on connections of their own tokio runtime, four at most on each, beside
+//! those above: up to half of the time of one caller where the server is on the same machine, next to nothing over a network. Such a
+//! runtime needs `enable_io` and `enable_time`, as `#[tokio::main]` has; one without panics. Session locks are all on one
+//! session, so that it is an error with `mode=advisory`.
 //!
 //! # Permissions
 //! The table is made when it is first missed, for which a user needs `CREATE` on the schema. For those who make it in a

@@ -17,9 +17,12 @@ use sqlx::{
 use super::{address::to_options, fault, listen::Listener};
 use crate::{
     backend::{Capabilities, Fault, Request, Watch},
-    backends::sql::{
-        Address, Database, Failed, Lent, Pool, Row, Statement, Statements, Style, Taken, Values, digits,
-        statements,
+    backends::{
+        on_runtime::Pools,
+        pool::{Lent, Pool},
+        sql::{
+            Address, Database, Failed, Row, Statement, Statements, Style, Taken, Values, digits, statements,
+        },
     },
     error::Result,
     lease::Owner,
@@ -51,6 +54,8 @@ pub struct Server {
     prepare: Statement,
     pub(super) take_in_transaction: Statement,
     listener: Listener,
+    /// For async callers, if there are to be any.
+    on_runtimes: Option<Pools<Session>>,
 }
 
 /// How to reach it.
@@ -96,8 +101,10 @@ impl Server {
         let create = statement(super::CREATE_TABLE);
         let prepare = statement(include_str!("statements/prepare.sql"));
         let take_in_transaction = statement(include_str!("statements/take_in_transaction.sql"));
+        let on_runtimes = address.on_runtime.then(Pools::new);
         let wire = Arc::new(Wire::new(address)?);
-        Ok(Self { listener: Listener::new(&wire), wire, statements, create, prepare, take_in_transaction })
+        let listener = Listener::new(&wire);
+        Ok(Self { wire, statements, create, prepare, take_in_transaction, listener, on_runtimes })
     }
 
     /// Runs a statement; where the table is missing, it is made.
@@ -158,6 +165,17 @@ impl Database for Server {
 
     fn here(&self) -> Option<Lent<Session>> {
         self.wire.pool.spare(SPARED)
+    }
+
+    fn here_async(&self) -> Option<(Lent<Session>, bool)> {
+        let of_his = self.on_runtimes.as_ref().and_then(|pools| {
+            let wire = Arc::clone(&self.wire);
+            pools.lend(move || {
+                let wire = Arc::clone(&wire);
+                async move { wire.connect().await }
+            })
+        });
+        of_his.map(|here| (here, true)).or_else(|| Some((self.here()?, false)))
     }
 
     async fn take_on(&self, here: Lent<Session>, values: &Values<'_>) -> Result<Taken, Fault> {

@@ -147,7 +147,7 @@ async fn send<T: Wish>(link: Arc<Link>, waiting: Vec<Waiting<T>>) {
         }
         Answers::Refused => {
             for Waiting { wish, answer } in waiting {
-                let (link, up) = (Arc::clone(&link), up.clone());
+                let (link, up) = (Arc::clone(&link), Arc::clone(&up));
                 drop(tokio::spawn(async move {
                     drop(answer.send(link.invoke(&up, &wish.alone(&link.scripts)).await));
                 }));

@@ -20,7 +20,6 @@ use super::{
     checks,
     crowd::Crowd,
     fault,
-    local::Locals,
     pool::Pool,
     pushes,
     scripts::Scripts,
@@ -29,6 +28,7 @@ use super::{
 };
 use crate::{
     backend::Fault,
+    backends::on_runtime::OnRuntimes,
     lease::Owner,
     signal::Signal,
     sync::{self, Mutex},
@@ -51,7 +51,9 @@ pub(super) struct Link {
     state: Mutex<State>,
     pub(super) waiters: Waiters,
     pub(super) pool: Pool,
-    pub(super) locals: Arc<Locals>,
+    pub(super) locals: Arc<OnRuntimes<MultiplexedConnection>>,
+    /// For connections on which nobody is told anything.
+    pub(super) plain: Client,
     pub(super) takes: Crowd<Take>,
     pub(super) gives: Crowd<Give>,
     /// How many of them are under way.
@@ -77,12 +79,11 @@ struct State {
     /// Held by who connects.
     connecting: Arc<tokio::sync::Mutex<()>>,
     number: u64,
-    up: Option<Up>,
+    up: Option<Arc<Up>>,
     failed: Option<Failed>,
 }
 
 /// A connection, and what was learnt when it was made.
-#[derive(Clone)]
 pub(super) struct Up {
     pub(super) number: u64,
     pub(super) process: u32,
@@ -115,7 +116,8 @@ impl Link {
             state: Mutex::default(),
             waiters: Waiters::default(),
             pool: Pool::new(plain.clone()),
-            locals: Locals::new(plain),
+            locals: OnRuntimes::new(),
+            plain,
             takes: Crowd::default(),
             gives: Crowd::default(),
             under_way: AtomicUsize::new(0),
@@ -131,12 +133,12 @@ impl Link {
     }
 
     /// The connection, if there is one.
-    pub(super) fn is_up(&self) -> Option<Up> {
+    pub(super) fn is_up(&self) -> Option<Arc<Up>> {
         self.known().ok().flatten()
     }
 
     /// The connection, made if there is none.
-    pub(super) async fn up(self: &Arc<Self>) -> Result<Up, Fault> {
+    pub(super) async fn up(self: &Arc<Self>) -> Result<Arc<Up>, Fault> {
         if let Some(up) = self.known()? {
             return Ok(up);
         }
@@ -146,7 +148,7 @@ impl Link {
         connecting.await.unwrap_or_else(|crashed| Err(Fault::failed(crashed)))
     }
 
-    async fn connect_once(self: &Arc<Self>) -> Result<Up, Fault> {
+    async fn connect_once(self: &Arc<Self>) -> Result<Arc<Up>, Fault> {
         let connecting = Arc::clone(&sync::lock(&self.state).connecting);
         let _one = connecting.lock().await;
         if let Some(up) = self.known()? {
@@ -160,11 +162,12 @@ impl Link {
         match connected {
             Ok((up, pushes)) => {
                 state.failed = None;
-                state.up = Some(up.clone());
+                let up = Arc::new(up);
+                state.up = Some(Arc::clone(&up));
                 drop(state);
                 // Whoever waited on the last connection may have missed something since.
                 self.waiters.wake_all();
-                drop(tokio::spawn(pushes::attend(Arc::downgrade(self), up.clone(), pushes)));
+                drop(tokio::spawn(pushes::attend(Arc::downgrade(self), Arc::clone(&up), pushes)));
                 Ok(up)
             }
             Err(fault) => {
@@ -175,7 +178,7 @@ impl Link {
         }
     }
 
-    fn known(&self) -> Result<Option<Up>, Fault> {
+    fn known(&self) -> Result<Option<Arc<Up>>, Fault> {
         let mut state = sync::lock(&self.state);
         let process = std::process::id();
         if state.process != process {
@@ -185,7 +188,7 @@ impl Link {
             state.process = process;
         }
         if let Some(up) = &state.up {
-            return Ok(Some(up.clone()));
+            return Ok(Some(Arc::clone(up)));
         }
         match &state.failed {
             Some(failed) if Instant::now() < failed.until => Err(failed.fault.clone()),

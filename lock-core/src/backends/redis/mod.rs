@@ -166,11 +166,11 @@ impl Redis {
     async fn take_over(&self, request: &Request) -> Result<Option<Attempt>, Fault> {
         let up = self.link.up().await?;
         let call = Call::new(&self.link.scripts.adopt, &names::with_record(&request.key))
-            .arg(&request.owner)
+            .owner(&request.owner)
             .arg(millis(request.ttl.get()))
             .arg(kept(request.ttl.get()))
             .arg(1)
-            .arg(format_args!("{}{}", self.whom, request.owner));
+            .arg(format!("{}{}", self.whom, request.owner));
         let answer: Value = self.link.invoke(&up, &call).await?;
         reply::attempt(&answer, request, self.link.address())
     }
@@ -178,7 +178,7 @@ impl Redis {
     async fn prolong(&self, lease: &Lease, ttl: Ttl) -> Result<bool, Fault> {
         let up = self.link.up().await?;
         let call = Call::new(&self.link.scripts.renew, &names::with_record(&lease.key))
-            .arg(&lease.owner)
+            .owner(&lease.owner)
             .arg(millis(ttl.get()))
             .arg(kept(ttl.get()));
         self.link.invoke(&up, &call).await
@@ -221,7 +221,7 @@ impl Redis {
             if asked.len() >= AT_ONCE {
                 holders.extend(listed(asked.join_next().await)?);
             }
-            let (redis, up) = (self.clone(), up.clone());
+            let (redis, up) = (self.clone(), Arc::clone(&up));
             asked.spawn(async move { redis.find_holder(&up, &key).await });
         }
         while !asked.is_empty() {
@@ -296,7 +296,7 @@ impl Backend for Redis {
     }
 
     fn holder<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Holder>> {
-        Box::pin(async move { self.find_holder(&self.link.up().await?, key).await })
+        Box::pin(async move { self.find_holder(&*self.link.up().await?, key).await })
     }
 
     fn held<'a>(&'a self, prefix: &'a str) -> Answer<'a, Vec<Holder>> {

@@ -1,6 +1,8 @@
 //! Where on the server a lock is kept, with what belongs to it.
 
-use std::fmt;
+use std::io::Write as _;
+
+use redis::{Cmd, RedisWrite as _};
 
 use crate::key::Key;
 
@@ -12,10 +14,14 @@ const QUEUE: &str = "\u{1f}waiters";
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Name<'a>(&'a Key, &'static str);
 
-impl fmt::Display for Name<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_str())?;
-        f.write_str(self.1)
+impl Name<'_> {
+    /// Makes it the next argument of a command.
+    pub(super) fn write_to(&self, command: &mut Cmd) {
+        let mut argument = command.writer_for_next_arg();
+        for part in [self.0.as_str(), self.1] {
+            // Into memory, which cannot fail.
+            drop(argument.write_all(part.as_bytes()));
+        }
     }
 }
 

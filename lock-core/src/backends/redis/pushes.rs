@@ -20,7 +20,7 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 const ALIVE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Tells waiters what the server says, and ends the connection when it does not answer any more.
-pub(super) async fn attend(link: Weak<Link>, up: Up, mut pushes: mpsc::UnboundedReceiver<PushInfo>) {
+pub(super) async fn attend(link: Weak<Link>, up: Arc<Up>, mut pushes: mpsc::UnboundedReceiver<PushInfo>) {
     let Some(suspected) = link.upgrade().map(|link| Arc::clone(&link.suspected)) else { return };
     let number = up.number;
     loop {
@@ -57,10 +57,10 @@ pub(super) async fn attend(link: Weak<Link>, up: Up, mut pushes: mpsc::Unbounded
 }
 
 impl Link {
-    fn told(self: &Arc<Self>, up: &Up, push: &PushInfo) {
+    fn told(self: &Arc<Self>, up: &Arc<Up>, push: &PushInfo) {
         let message = push.data.last().and_then(|value| String::from_redis_value_ref(value).ok());
         let Some((key, owner)) = message.and_then(|message| self.waiters.deliver(&message)) else { return };
-        let (link, up) = (Arc::clone(self), up.clone());
+        let (link, up) = (Arc::clone(self), Arc::clone(up));
         drop(tokio::spawn(async move {
             if let Err(error) = link.give_up(&up, &key, &owner, "").await {
                 tracing::debug!(%key, %error, "could not give a lock back that came too late");

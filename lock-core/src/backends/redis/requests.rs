@@ -12,13 +12,13 @@ use super::{
     crowd::Answers,
     fault,
     link::{Link, Up},
-    local::Place,
-    names, reply,
+    local, names, reply,
     scripts::Call,
     wish::Wish,
 };
 use crate::{
     backend::Fault,
+    backends::on_runtime::Place,
     key::Key,
     lease::{Holder, Owner},
     race::{Either, race},
@@ -110,7 +110,8 @@ impl Link {
         if !self.address.on_runtime {
             return Some(Here::Shared);
         }
-        self.locals.get(up.process).map(|(place, connection)| Here::Local(place, connection))
+        let kept = self.locals.get(up.process, |keeper| local::keep(keeper, self.plain.clone()));
+        kept.map(|(place, connection)| Here::Local(place, connection))
     }
 
     /// Asks there.
@@ -140,7 +141,7 @@ impl Link {
 
     /// Leaves the line, and gives back what was passed on to this owner and not claimed.
     pub(super) async fn give_up(&self, up: &Up, key: &Key, owner: &Owner, told: &str) -> Result<(), Fault> {
-        let call = Call::new(&self.scripts.give_up, &names::all(key)).arg(owner).arg(told);
+        let call = Call::new(&self.scripts.give_up, &names::all(key)).owner(owner).arg(told);
         self.invoke(up, &call).await
     }
 

@@ -84,12 +84,12 @@ impl Wish for Take {
     }
 
     fn common<'a>(&self, call: Call<'a>) -> Call<'a> {
-        call.arg(&self.whom).arg(&self.told)
+        call.arg(&*self.whom).arg(&*self.told)
     }
 
     fn each<'a>(&self, call: Call<'a>) -> Call<'a> {
         let (ttl, kept) = (millis(self.ttl), kept(self.ttl));
-        call.arg(&self.owner).arg(ttl).arg(kept).arg(self.reserve).arg(self.stands as u8)
+        call.owner(&self.owner).arg(ttl).arg(kept).arg(self.reserve).arg(self.stands as u8)
     }
 }
 
@@ -127,7 +127,7 @@ impl Wish for Give {
     }
 
     fn each<'a>(&self, call: Call<'a>) -> Call<'a> {
-        call.arg(&self.owner)
+        call.owner(&self.owner)
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Address {
     pub(in crate::backends) password: Option<String>,
     pub(in crate::backends) tls: Vec<(&'static str, String)>,
     pub(in crate::backends) table: Table,
+    /// Async callers get connections on their own tokio runtime.
+    pub(in crate::backends) on_runtime: bool,
 }
 
 impl Address {
@@ -60,7 +62,12 @@ impl Address {
         let table = Table::parse(own("table").unwrap_or(DEFAULT), form.quote)?;
         let given = |text: String| Some(text).filter(|text| !text.is_empty());
         let (user, password) = (given(user), given(password));
-        Ok(Self { scheme: form.scheme, host, port, database, user, password, tls, table })
+        Ok(Self { scheme: form.scheme, host, port, database, user, password, tls, table, on_runtime: false })
+    }
+
+    /// Whether async callers get connections on their own tokio runtime, which then needs input and output, and timers.
+    pub(crate) fn on_runtime(self, on_runtime: bool) -> Self {
+        Self { on_runtime, ..self }
     }
 
     /// What is said about TLS under a name.
@@ -72,7 +79,10 @@ impl Address {
     pub(in crate::backends) fn identity(&self) -> String {
         format!(
             "{:?}",
-            (&self.host, self.port, &self.database, &self.user, &self.password, &self.tls, &self.table)
+            (
+                (&self.host, self.port, &self.database, &self.user, &self.password),
+                (&self.tls, &self.table, self.on_runtime),
+            )
         )
     }
 }

@@ -23,6 +23,12 @@ pub trait Database: fmt::Debug + Send + Sync + 'static {
     #[doc(hidden)]
     fn here(&self) -> Option<Self::Here>;
 
+    /// The same for an async caller who polls, and whether it is one of his runtime, and ends with that.
+    #[doc(hidden)]
+    fn here_async(&self) -> Option<(Self::Here, bool)> {
+        self.here().map(|here| (here, false))
+    }
+
     /// [`take`](Self::take) on it.
     #[doc(hidden)]
     fn take_on(

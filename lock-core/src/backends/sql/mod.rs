@@ -16,12 +16,12 @@
 //! - A first attempt and a release are driven by their caller, in his thread or task, where a connection is idle and the key
 //!   is free: a hop through the background thread less. If he goes away or they take too long, the engine follows them to
 //!   their end there; if he does not poll, he keeps a connection that the others can do without ([`Database::here`]). A
-//!   connection belongs to the runtime on which it was made, so that none is made or waited for elsewhere.
+//!   connection belongs to the runtime on which it was made, so that none is made or waited for elsewhere; with
+//!   `on_runtime=yes`, async callers have some of [their own](super::on_runtime).
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod address;
 mod database;
-mod pool;
 mod row;
 mod rows;
 mod statement;
@@ -36,7 +36,6 @@ pub(crate) use self::address::Address;
 pub(in crate::backends) use self::address::Form;
 pub(in crate::backends) use self::{
     database::{Database, Failed, Statements, Taken, statements},
-    pool::{Lent, Pool},
     row::{BETWEEN, Row, lease},
     rows::{Names, Rows},
     statement::{Statement, Style},
@@ -49,10 +48,20 @@ pub(in crate::backends) const WINDOW: Duration = Duration::from_millis(150);
 
 /// Bytes as hexadecimal digits.
 pub(in crate::backends) fn digits(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut digits, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(digits, "{byte:02x}");
-        digits
-    })
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    let both = |byte: u8| [byte >> 4, byte & 15].map(|half| DIGITS[usize::from(half)]);
+    let mut digits = String::with_capacity(2 * bytes.len());
+    digits.extend(bytes.iter().flat_map(|byte| both(*byte)));
+    digits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_byte_is_two_digits() {
+        assert_eq!(digits(&[0, 1, 0x2f, 0xa0, 0xff]), "00012fa0ff");
+    }
 }

@@ -33,8 +33,9 @@ use super::{
 };
 use crate::{
     backend::{Capabilities, Fault, Request, Watch},
-    backends::sql::{
-        Database, Failed, Lent, Pool, Row, Statement, Statements, Style, Taken, Values, statements,
+    backends::{
+        pool::{Lent, Pool},
+        sql::{Database, Failed, Row, Statement, Statements, Style, Taken, Values, statements},
     },
     error::Result,
     lease::Owner,

@@ -1,9 +1,5 @@
 -- Lets whatever lease there is end now, and tells the first four in line. The token stays.
-WITH freed AS (
-    UPDATE {table} SET expires_at = clock_timestamp() WHERE id = :id AND expires_at > clock_timestamp()
-    RETURNING waiters
-)
-SELECT CASE WHEN waiters <> '' THEN pg_notify(
+UPDATE {table} SET expires_at = clock_timestamp() WHERE id = :id AND expires_at > clock_timestamp()
+RETURNING CASE WHEN waiters <> '' THEN pg_notify(
     :channel, :id || ' ' || array_to_string((string_to_array(waiters, chr(31) || chr(31)))[1:4], chr(31))
 ) END
-FROM freed

@@ -1,4 +1,5 @@
--- Many of one process who acquire, each as if alone: what is wrong with one of them is his answer, and nobody else's.
+-- Many of one process who acquire, each as if alone, by `take`, which is `free` and `taken` as one function: what is wrong
+-- with one of them is his answer, and nobody else's.
 --
 -- KEYS: lock, record, queue of each. ARGV: whom, told; of each owner, ttl, how long to keep the record, tokens to
 -- reserve, stands. Answers what each would be answered.

@@ -170,11 +170,21 @@ impl<D: Database> Inner<D> {
         self.database.change(statement, &values).await
     }
 
-    /// A connection for a shortcut. Where keys are awaited, there is none: who is refused has to get in line.
-    fn here(&self) -> Option<D::Here> {
+    /// Whether there may be a shortcut. Where keys are awaited, there is none: who is refused has to get in line.
+    fn is_quiet(&self) -> bool {
         let refused = self.refused_at.load(Ordering::Relaxed);
         let lately = Moment::from_nanos(refused).until_now() < CONTENDED && refused > 0;
-        if lately || background::is_current() { None } else { self.database.here() }
+        !lately && !background::is_current()
+    }
+
+    /// A connection for a blocking caller.
+    fn here(&self) -> Option<D::Here> {
+        if self.is_quiet() { self.database.here() } else { None }
+    }
+
+    /// One for an async caller, and whether it needs his runtime.
+    fn here_async(&self) -> Option<(D::Here, bool)> {
+        if self.is_quiet() { self.database.here_async() } else { None }
     }
 
     /// The first attempt, outside of the background thread. If the key is not free, it is asked for there.
@@ -290,17 +300,17 @@ impl<D: Database> Backend for Rows<D> {
     }
 
     fn try_acquire_here(&self, request: &Request) -> Option<Shortcut<Attempt>> {
-        let here = self.inner.here()?;
+        let (here, needs_runtime) = self.inner.here_async()?;
         let (inner, request) = (Arc::clone(&self.inner), request.clone());
         let answer = Box::pin(async move { inner.acquire_on(here, &request).await });
-        Some(Shortcut { answer, needs_runtime: false })
+        Some(Shortcut { answer, needs_runtime })
     }
 
     fn release_here(&self, lease: &Lease) -> Option<Shortcut<bool>> {
-        let here = self.inner.here()?;
+        let (here, needs_runtime) = self.inner.here_async()?;
         let (inner, lease) = (Arc::clone(&self.inner), lease.clone());
         let answer = Box::pin(async move { inner.release_on(here, &lease).await });
-        Some(Shortcut { answer, needs_runtime: false })
+        Some(Shortcut { answer, needs_runtime })
     }
 
     fn renew<'a>(&'a self, lease: &'a Lease, ttl: Ttl) -> Answer<'a, bool> {

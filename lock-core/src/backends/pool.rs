@@ -1,8 +1,8 @@
-//! A few connections, each for one statement at a time.
+//! A few connections, each for one call at a time.
 //!
-//! Not sqlx's pool: a connection whose answer was not waited for to the end is never used again here, a broken one takes
-//! all the idle ones of its time with it (a restarted server would fail one caller per connection), and a forked child
-//! leaves its parent's alone. A network that swallows everything must not keep all connections busy until the last of
+//! Not a client's own pool: a connection whose answer was not waited for to the end is never used again here, a broken one
+//! takes all the idle ones of its time with it (a restarted server would fail one caller per connection), and a forked
+//! child leaves its parent's alone. A network that swallows everything must not keep all connections busy until the last of
 //! those who wait for an answer gives up: when one does, those who have waited for long as well are told to.
 
 use std::{
@@ -66,6 +66,12 @@ impl<C: Send> Lent<C> {
             _ => self.give_back(),
         }
         done
+    }
+
+    /// It is closed; the others are as good as they were.
+    #[cfg(feature = "memcached")]
+    pub(in crate::backends) fn discard(mut self) {
+        self.loan.is_over = true;
     }
 
     /// It does not work any more, and others of its time probably do not either.
@@ -135,15 +141,15 @@ impl<C: Send> Pool<C> {
 
     /// What is waited for, on the background thread. An error if it takes longer than `limit`, or if others have waited in
     /// vain meanwhile.
-    pub(in crate::backends) async fn in_time<T>(
+    pub(in crate::backends) async fn in_time<T, E: From<io::Error>>(
         &self,
         limit: Duration,
-        answer: impl Future<Output = Result<T, sqlx::Error>>,
-    ) -> Result<T, sqlx::Error> {
+        answer: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         match race(tokio::time::timeout(limit, answer), self.in_vain()).await {
             Either::First(Ok(answered)) => answered,
             Either::First(Err(_)) | Either::Second(()) => {
-                Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "it does not answer")))
+                Err(io::Error::new(io::ErrorKind::TimedOut, "it does not answer").into())
             }
         }
     }
@@ -179,11 +185,33 @@ impl<C: Send> Pool<C> {
         if permits.available_permits() <= others {
             return None;
         }
-        let permit = permits.try_acquire_owned().ok()?;
+        self.try_get(&permits, || None)
+    }
+
+    /// An idle connection, or one made by `connect`, if there may be another; nobody is waited for.
+    #[cfg(feature = "memcached")]
+    pub(in crate::backends) fn get_now(
+        self: &Arc<Self>,
+        connect: impl FnOnce() -> Option<C>,
+    ) -> Option<Lent<C>> {
+        self.try_get(&self.permits(), connect)
+    }
+
+    fn try_get(
+        self: &Arc<Self>,
+        permits: &Arc<Semaphore>,
+        connect: impl FnOnce() -> Option<C>,
+    ) -> Option<Lent<C>> {
+        let permit = Arc::clone(permits).try_acquire_owned().ok()?;
         let (idle, time) = self.take();
-        let connection = idle?;
+        let connection = idle.or_else(connect)?;
         let loan = Loan { pool: Arc::clone(self), time, is_over: false };
         Some(Lent { connection, loan, _permit: Some(permit) })
+    }
+
+    /// Whether not as many as there may be are in use.
+    pub(in crate::backends) fn has_room(&self) -> bool {
+        self.permits().available_permits() > 0
     }
 
     fn take(&self) -> (Option<C>, u64) {
@@ -205,7 +233,7 @@ impl<C: Send> Pool<C> {
     }
 
     /// The idle ones are closed, and those in use when they are given back.
-    fn clear(&self) {
+    pub(in crate::backends) fn clear(&self) {
         let mut idle = sync::lock(&self.idle);
         idle.time += 1;
         let closed = mem::take(&mut idle.connections);

@@ -1,0 +1,99 @@
+//! Each store that knows `on_runtime=yes`, with a network before it.
+
+use std::{any::Any, thread, time::Duration};
+
+use lock::{Lock, Locker, Settings};
+use lock_core::conformance::pulse;
+use tests::{
+    callers::ms,
+    proxy::Proxy,
+    servers::{MariaDbServer, MemcachedServer, PostgresServer, RedisServer},
+};
+use tokio::runtime::{Builder, Runtime};
+
+/// A server of a test's own, with a proxy before it.
+pub(crate) struct Scene {
+    pub(crate) name: &'static str,
+    pub(crate) proxy: Proxy,
+    /// How many connections a runtime may have.
+    pub(crate) most: usize,
+    near: String,
+    far: String,
+    _server: Box<dyn Any + Send + Sync>,
+}
+
+/// Runs a test on each store, on all at once.
+pub(crate) fn on_each(test: impl Fn(&Scene) + Sync) {
+    pulse::start();
+    let test = &test;
+    thread::scope(|scope| {
+        for start in [redis, postgres, mysql, memcached] {
+            scope.spawn(move || test(&start()));
+        }
+    });
+}
+
+macro_rules! store {
+    ($store:ident, $server:ident, $most:literal) => {
+        fn $store() -> Scene {
+            let server = $server::start();
+            let proxy = Proxy::before(server.port());
+            let (near, far) = (server.url_by(proxy.port()) + "?on_runtime=yes", server.url());
+            Scene { name: stringify!($store), proxy, most: $most, near, far, _server: Box::new(server) }
+        }
+    };
+}
+
+store!(redis, RedisServer, 1);
+store!(postgres, PostgresServer, 4);
+store!(mysql, MariaDbServer, 4);
+store!(memcached, MemcachedServer, 4);
+
+impl Scene {
+    /// Through the proxy, with connections on the runtimes of async callers.
+    pub(crate) fn near(&self, ttl: Duration) -> Locker {
+        let settings = Settings { ttl: Some(ttl), retry: Some(ms(20)), ..Settings::default() };
+        Locker::open_with(&self.near, &settings).unwrap()
+    }
+
+    /// With nothing in between, as somebody else.
+    pub(crate) fn far(&self) -> Locker {
+        let settings = Settings { retry: Some(ms(20)), ..Settings::default() };
+        Locker::open_with(&self.far, &settings).unwrap()
+    }
+
+    /// Has calls made on a runtime until it has a connection of its own. Returns how many there are besides.
+    pub(crate) fn warm(&self, runtime: &Runtime, lock: &Lock) -> usize {
+        lock.acquire().unwrap().release().unwrap();
+        smol::block_on(pair(lock));
+        // Those of this thread, and of the background thread.
+        let others = self.proxy.open();
+        runtime.block_on(async {
+            for _ in 0..500 {
+                pair(lock).await;
+                if self.proxy.open() > others {
+                    // It is there; that it was given back is a matter of its own task.
+                    tokio::time::sleep(ms(50)).await;
+                    return;
+                }
+                tokio::time::sleep(ms(10)).await;
+            }
+            panic!("{}: no connection on the runtime", self.name);
+        });
+        others
+    }
+}
+
+pub(crate) async fn pair(lock: &Lock) {
+    lock.acquire_async().await.unwrap().release_async().await.unwrap();
+}
+
+/// A runtime that is driven only while somebody blocks on it.
+pub(crate) fn alone() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// A runtime with a thread of its own.
+pub(crate) fn driven() -> Runtime {
+    Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
