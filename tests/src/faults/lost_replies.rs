@@ -38,6 +38,27 @@ pub(super) fn a_lost_reply_to_an_acquire_leaves_nothing_and_locks_nobody_out<S: 
 }
 
 /// The ttl is so long that what is free soon was given back.
+pub(super) fn an_acquire_that_gave_up_without_its_reply_is_given_back<S: Stage>() {
+    let limits = S::LIMITS;
+    for_both_sides::<S>("acquires given up without a reply", LONG, |scene, side| {
+        let mut figures = Figures::default();
+        for _ in 0..3 {
+            let near = scene.near();
+            let lock = near.lock("k");
+            warm_up(&lock, side);
+            let before = scene.server.arrived("k");
+            scene.proxy.drop_replies();
+            figures.faults += 1;
+            assert_is_about_the_store(&acquire(&lock.clone().wait(ms(100)), side).unwrap_err());
+            assert!(scene.server.arrived("k") > before, "it never arrived");
+            scene.proxy.pass();
+            figures.reacquired(free_again(scene, "k", limits.back + limits.given_back));
+        }
+        figures
+    });
+}
+
+/// The ttl is so long that what is free soon was given back.
 pub(super) fn a_lost_reply_to_a_release_is_a_release<S: Stage>() {
     for_both_sides::<S>("replies lost on release", LONG, |scene, side| {
         let (near, mut figures) = (scene.near(), Figures::default());

@@ -22,6 +22,7 @@ macro_rules! fault_suite {
         }
         $crate::fault_suite! { @$make $server Stage lost_replies
             a_lost_reply_to_an_acquire_leaves_nothing_and_locks_nobody_out
+            an_acquire_that_gave_up_without_its_reply_is_given_back
             a_lost_reply_to_a_release_is_a_release
             a_lost_reply_to_a_renewal_is_no_loss_where_there_is_time_to_ask_again
             replies_that_never_come_are_a_loss_told_by_the_deadline
