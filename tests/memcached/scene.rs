@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-pub(crate) use tests::callers::{LONG, SIDES, acquire, lost_within, ms, release, running_since};
+pub(crate) use tests::callers::*;
 use tests::{scene::Stage, servers::MemcachedServer};
 
 pub(crate) type Scene = tests::scene::Scene<MemcachedServer>;

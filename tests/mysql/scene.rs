@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lock::{Locker, Settings};
-pub(crate) use tests::callers::{LONG, SIDES, acquire, eventually, ms, release, running_since};
+pub(crate) use tests::callers::*;
 use tests::{scene::Stage, servers::MariaDbServer};
 
 pub(crate) type Scene = tests::scene::Scene<MariaDbServer>;

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use lock::{Locker, Settings};
-pub(crate) use tests::callers::{
-    LONG, SIDES, acquire, eventually, kill, lost_within, ms, ratio, release, running_since, side, stop,
-};
+pub(crate) use tests::callers::*;
 use tests::{scene::Stage, servers::PostgresServer};
 
 pub(crate) type Scene = tests::scene::Scene<PostgresServer>;
