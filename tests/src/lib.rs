@@ -17,6 +17,7 @@ pub mod python;
 pub mod scene;
 pub mod scratch;
 pub mod servers;
+pub mod shares;
 pub mod subjects;
 
 /// Prints a summary that is worth reading also when nothing failed; what a test prints is otherwise not shown then.

@@ -25,7 +25,8 @@ impl Stage for MemcachedServer {
         given_back: ms(500),
         unanswered: ms(500),
         look: ms(250),
-        passed_over: ms(2250),
+        // Who was to be the next one, and does not come, is so for two seconds at most.
+        passed_over: ms(2500),
         back: ms(2000),
         // What is left of the faults may have to run out first, and who looks again has it by luck.
         storm: StormLimits { ttl: ms(1000), lasts: ms(30_000), calm: ms(30_000), connections: 70 },
