@@ -6,4 +6,5 @@ mod cost;
 mod faults;
 mod scene;
 mod setup;
+mod shares;
 mod stored;

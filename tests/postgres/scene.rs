@@ -1,150 +1,21 @@
 //! A server, a network before it, and those who use it.
 
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
-use lock::{Locker, Settings, backends::Postgres};
-use lock_core::conformance::{Peer, Side, pulse};
-pub(crate) use tests::callers::{
-    LONG, SIDES, acquire, eventually, kill, lost_within, ms, ratio, release, running_since, side, stop,
-    told_of_loss,
-};
-use tests::{
-    journal::Journal,
-    proxy::Proxy,
-    scratch::Scratch,
-    servers::{PostgresServer, Session},
-    subjects::{crowd, holder},
-};
+use lock::{Locker, Settings};
+pub(crate) use tests::callers::*;
+use tests::{scene::Stage, servers::PostgresServer};
 
-/// How late a loss may be told.
-pub(crate) const TELLING: Duration = ms(50);
+pub(crate) type Scene = tests::scene::Scene<PostgresServer>;
+
 /// How long after its ttl, or its server's return, a lock may still be taken.
-pub(crate) const FREED: Duration = ms(250);
+pub(crate) const FREED: Duration = PostgresServer::LIMITS.freed;
 /// How long a free lock is kept for one who does not come.
 pub(crate) const WINDOW: Duration = ms(150);
 /// What a waiter may need for a look, and a machine of two busy cores for all the rest, the server's work included.
-pub(crate) const LOOK: Duration = ms(250);
-
-/// A server of a test's own, with a proxy before it and a history of holds.
-pub(crate) struct Scene {
-    pub(crate) proxy: Proxy,
-    pub(crate) server: PostgresServer,
-    pub(crate) journal: Journal,
-    pub(crate) settings: Settings,
-    session: Mutex<Option<Session>>,
-    _scratch: Scratch,
-}
-
-impl Scene {
-    pub(crate) fn new(ttl: Duration) -> Self {
-        Self::on(PostgresServer::start(), ttl)
-    }
-
-    pub(crate) fn on(server: PostgresServer, ttl: Duration) -> Self {
-        pulse::start();
-        let scratch = Scratch::new("scene");
-        let journal = Journal::at(scratch.path().join("history"));
-        let proxy = Proxy::before(server.port());
-        let settings = Settings {
-            ttl: Some(ttl),
-            retry: Some(ms(20)),
-            prefix: Some("lock:".into()),
-            ..Settings::default()
-        };
-        Self { proxy, server, journal, settings, session: Mutex::default(), _scratch: scratch }
-    }
-
-    /// A client of its own, through the proxy.
-    pub(crate) fn near(&self) -> Locker {
-        client(&self.server.url_by(self.proxy.port()), &self.settings)
-    }
-
-    /// A client of its own, with nothing in between.
-    pub(crate) fn far(&self) -> Locker {
-        client(&self.server.url(), &self.settings)
-    }
-
-    /// Another process, with nothing in between.
-    pub(crate) fn peer(&self, side: Side) -> Peer {
-        Peer::start(holder(&self.server.url()), &self.settings, side).unwrap()
-    }
-
-    /// A process full of callers, with nothing in between.
-    pub(crate) fn crowd(&self, side: Side) -> Peer {
-        Peer::start(crowd(&self.server.url()), &self.settings, side).unwrap()
-    }
-
-    /// A process full of callers, through the proxy.
-    pub(crate) fn near_crowd(&self, side: Side) -> Peer {
-        Peer::start(crowd(&self.server.url_by(self.proxy.port())), &self.settings, side).unwrap()
-    }
-
-    /// What the server says to somebody else: the first column, row by row.
-    pub(crate) fn rows(&self, sql: &str) -> Vec<String> {
-        let mut session = self.session();
-        // The last one may have ended with a server that was killed.
-        let said = session.take().and_then(|mut known| Some((known.ask(sql).ok()?, known)));
-        let (rows, known) = said.unwrap_or_else(|| {
-            let mut new = self.server.session();
-            (new.ask(sql).unwrap(), new)
-        });
-        *session = Some(known);
-        rows
-    }
-
-    /// The one thing that the server says.
-    pub(crate) fn ask(&self, sql: &str) -> String {
-        self.rows(sql).into_iter().next().unwrap_or_default()
-    }
-
-    /// The one number that the server says.
-    pub(crate) fn number(&self, sql: &str) -> u64 {
-        self.ask(sql).parse().unwrap()
-    }
-
-    fn session(&self) -> MutexGuard<'_, Option<Session>> {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// How many wait in the line of a key.
-    pub(crate) fn in_line(&self, key: &str) -> u64 {
-        let waits = "length(waiters) - length(replace(waiters, chr(31), ''))";
-        let asked = format!("SELECT ({waits}) / 2 FROM lock_leases WHERE key = 'lock:{key}'");
-        self.ask(&asked).parse().unwrap_or(0)
-    }
-
-    /// Waits until so many wait in the line of a key.
-    pub(crate) fn wait_in_line(&self, key: &str, count: u64) {
-        assert!(eventually(LONG, || self.in_line(key) == count), "{} in line", self.in_line(key));
-    }
-
-    /// Waits until so many connections listen.
-    pub(crate) fn wait_for_listeners(&self, count: u64) {
-        assert!(eventually(LONG, || self.number(LISTENING) == count), "{} listen", self.number(LISTENING));
-    }
-
-    /// How many connections the library has.
-    pub(crate) fn connections(&self) -> u64 {
-        self.number("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lock'")
-    }
-
-    /// The owner of a key that is held.
-    pub(crate) fn owner(&self, key: &str) -> Option<String> {
-        let asked = format!(
-            "SELECT owner FROM lock_leases WHERE key = 'lock:{key}' AND expires_at > clock_timestamp()"
-        );
-        self.rows(&asked).pop()
-    }
-}
-
-/// Connections that have said nothing since they began to listen, or to look whether they are alive.
-const LISTENING: &str = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lock' AND state = 'idle' \
-                         AND (query LIKE 'LISTEN%' OR query = 'SELECT 1')";
+pub(crate) const LOOK: Duration = PostgresServer::LIMITS.look;
 
 /// Lockers of one process that were opened by URL are one client; this is another one.
 pub(crate) fn client(url: &str, settings: &Settings) -> Locker {
-    Locker::with_backend_and(Postgres::open(url).unwrap(), settings).unwrap()
+    PostgresServer::client(url, settings)
 }

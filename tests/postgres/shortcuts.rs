@@ -10,11 +10,9 @@ use std::{
 };
 
 use lock_core::conformance::Side;
+use tests::scene::Ends as _;
 
-use crate::{
-    faults::END_ALL,
-    scene::{LONG, SIDES, Scene, acquire, lost_within, ms, release},
-};
+use crate::scene::{LONG, SIDES, Scene, acquire, lost_within, ms, release};
 
 #[test]
 fn who_finds_no_connection_any_more_is_served_by_the_background_thread() {
@@ -49,7 +47,7 @@ fn connections_are_made_anew_after_all_of_them_were_ended_whoever_asks() {
         for round in 0..20 {
             let guard = acquire(&locker.lock("k").wait(LONG), side)
                 .unwrap_or_else(|error| panic!("{round}: {error}"));
-            scene.ask(END_ALL);
+            scene.server.end_sessions();
             // What the release says of an answer that it could not get is for other tests.
             drop(release(&guard, side));
             drop(guard);

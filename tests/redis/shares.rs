@@ -3,9 +3,11 @@
 use std::{thread, time::Duration};
 
 use lock_core::conformance::Peer;
-use tests::report;
+use tests::{report, shares::stop};
 
 use crate::scene::{LONG, Scene, ms, ratio, side};
+
+tests::share_suite!(Scene);
 
 #[test]
 fn greedy_workers_of_several_processes_get_equal_shares() {
@@ -22,16 +24,7 @@ fn greedy_workers_of_several_processes_get_equal_shares() {
     thread::sleep(Duration::from_secs(SECONDS));
     let (sections, calls) =
         (scene.journal.history().holds.len() - begin, scene.server.command_calls("evalsha"));
-    let mut counts: Vec<u32> = Vec::new();
-    // All are told before any is heard: they stop at about the same time.
-    crowds.iter_mut().for_each(|crowd| crowd.tell(&["stop"]));
-    for crowd in &mut crowds {
-        let answer: Vec<u32> =
-            smol::block_on(crowd.answer()).iter().map(|count| count.parse().unwrap()).collect();
-        let (failed, each) = answer.split_last().unwrap();
-        assert_eq!(*failed, 0);
-        counts.extend(each);
-    }
+    let counts = stop(&mut crowds).concat();
     let mean = f64::from(counts.iter().sum::<u32>()) / 16.0;
     let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
     let commands = ratio(calls, sections as u64);

@@ -14,7 +14,7 @@ const TIMES: u32 = 50;
 
 /// A holder, so many processes in line after it, and one more waiter, who is to have the lock soon after `befall` has
 /// happened to those before him and the holder has released it. Returns how long that took him, each time, in order.
-fn stalls(times: u32, ttl: Duration, before: i64, befall: impl Fn(&mut Vec<Peer>)) -> Vec<Duration> {
+fn stalls(times: u32, ttl: Duration, before: u64, befall: impl Fn(&mut Vec<Peer>)) -> Vec<Duration> {
     let scene = Scene::new(ttl);
     let (holder, waiting) = (scene.far(), scene.far());
     let mut stalls: Vec<Duration> = (0..times)

@@ -4,24 +4,17 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use lock::{Guard, Locker, Settings, backends::Sqlite};
+use lock::{Locker, Settings, backends::Sqlite};
 use lock_core::conformance::{Peer, Side, pulse};
+pub(crate) use tests::callers::*;
 use tests::{
     journal::Journal,
     scratch::Scratch,
     subjects::{crowd, holder},
 };
-
-/// Longer than anything here takes.
-pub(crate) const LONG: Duration = Duration::from_secs(30);
-
-pub(crate) const fn ms(time: u64) -> Duration {
-    Duration::from_millis(time)
-}
 
 /// A directory of a test's own, with a database in it and a history of holds.
 pub(crate) struct Scene {
@@ -131,39 +124,4 @@ impl Drop for Transaction {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// The two kinds of callers, in turn.
-pub(crate) fn side(round: u32) -> Side {
-    if round.is_multiple_of(2) { Side::Blocking } else { Side::Async }
-}
-
-/// Whether it becomes true within some time.
-pub(crate) fn eventually(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
-    let begin = Instant::now();
-    loop {
-        if condition() {
-            return true;
-        }
-        if begin.elapsed() > limit {
-            return false;
-        }
-        thread::sleep(ms(1));
-    }
-}
-
-/// How long after now the loss of a guard is told, less what the machine kept us from running; `None` if it is not in
-/// time.
-pub(crate) fn lost_within(guard: &Guard, limit: Duration) -> Option<Duration> {
-    let begin = Instant::now();
-    let lost = async {
-        guard.lost().await;
-        true
-    };
-    let late = async {
-        smol::Timer::after(limit).await;
-        false
-    };
-    smol::block_on(smol::future::or(lost, late))
-        .then(|| begin.elapsed().saturating_sub(pulse::stalled_since(begin)))
 }

@@ -8,13 +8,16 @@ use std::io::Write as _;
 pub mod callers;
 pub mod events;
 pub mod executors;
+pub mod faults;
 pub mod figures;
 pub mod history;
 pub mod journal;
 pub mod proxy;
 pub mod python;
+pub mod scene;
 pub mod scratch;
 pub mod servers;
+pub mod shares;
 pub mod subjects;
 
 /// Prints a summary that is worth reading also when nothing failed; what a test prints is otherwise not shown then.

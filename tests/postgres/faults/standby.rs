@@ -3,14 +3,17 @@
 use std::time::Instant;
 
 use lock::Error;
-use tests::{figures::Figures, servers::PostgresServer};
+use tests::{
+    faults::{again, assert_is_about_the_store, for_both_sides},
+    figures::Figures,
+    servers::PostgresServer,
+};
 
-use super::{again, assert_is_about_the_store, for_both_sides};
 use crate::scene::{FREED, LONG, acquire, client, eventually, lost_within, release};
 
 #[test]
 fn a_standby_that_is_promoted_knows_who_holds_and_its_tokens_grow() {
-    for_both_sides("primaries gone and standbys promoted", LONG, |scene, side| {
+    for_both_sides::<PostgresServer>("primaries gone and standbys promoted", LONG, |scene, side| {
         let mut figures = Figures::default();
         let primary = &scene.server;
         let lock = scene.far().lock("k");

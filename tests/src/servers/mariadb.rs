@@ -12,7 +12,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{MySqlSession, bound_to_us, end_of, free_port, spawn};
+use super::{MySqlSession, bound_to_us, end_of, free_port, kept::Kept, spawn};
 use crate::scratch::Scratch;
 
 /// How long it may take to start, after a crash also.
@@ -26,6 +26,7 @@ pub struct MariaDbServer {
     port: u16,
     scratch: Scratch,
     child: Mutex<Child>,
+    kept: Kept<MySqlSession>,
 }
 
 impl MariaDbServer {
@@ -55,7 +56,7 @@ impl MariaDbServer {
             Some((port, started(&settings, port, scratch.path())?))
         });
         let (port, child) = found.expect("a port that nobody takes");
-        let server = Self { settings, port, scratch, child: Mutex::new(child) };
+        let server = Self { settings, port, scratch, child: Mutex::new(child), kept: Kept::default() };
         server.ask("CREATE DATABASE shop; CREATE USER app@127.0.0.1; GRANT ALL ON shop.* TO app@127.0.0.1");
         server
     }
@@ -76,6 +77,14 @@ impl MariaDbServer {
     /// If there is none to be had.
     pub fn session(&self) -> MySqlSession {
         MySqlSession::open(&self.url().replace("app@", "root@")).unwrap()
+    }
+
+    /// The first column of what it says to somebody who may do everything, row by row; the session is kept.
+    ///
+    /// # Panics
+    /// If it cannot be connected to, or refuses.
+    pub fn rows(&self, sql: &str) -> Vec<String> {
+        self.kept.ask(|| self.session(), |session| session.ask(sql))
     }
 
     /// The port that it listens on.

@@ -1,6 +1,7 @@
 //! Real servers, started by the tests themselves: each on a free port of this machine, with a directory of its own, and
 //! killed at the end, also when the test process is.
 
+mod kept;
 mod mariadb;
 mod memcached;
 mod mysql_session;

@@ -12,7 +12,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Session, end_of, free_port, spawn};
+use super::{Session, end_of, free_port, kept::Kept, spawn};
 use crate::scratch::Scratch;
 
 /// How long it may take to start, after a crash also.
@@ -31,6 +31,7 @@ pub struct PostgresServer {
     port: u16,
     scratch: Scratch,
     child: Mutex<Child>,
+    kept: Kept<Session>,
 }
 
 impl PostgresServer {
@@ -61,7 +62,7 @@ impl PostgresServer {
             Some((port, started(&settings, port, scratch.path())?))
         });
         let (port, child) = found.expect("a port that nobody takes");
-        Self { settings, port, scratch, child: Mutex::new(child) }
+        Self { settings, port, scratch, child: Mutex::new(child), kept: Kept::default() }
     }
 
     /// Another one that follows it, until it is promoted by `pg_promote()`.
@@ -105,6 +106,14 @@ impl PostgresServer {
     /// If it cannot be connected to.
     pub fn session(&self) -> Session {
         Session::open(&self.url()).unwrap()
+    }
+
+    /// The first column of what it says to a session of somebody else, row by row; the session is kept.
+    ///
+    /// # Panics
+    /// If it cannot be connected to, or refuses.
+    pub fn rows(&self, sql: &str) -> Vec<String> {
+        self.kept.ask(|| self.session(), |session| session.ask(sql))
     }
 
     /// What `psql` says to a command that has to succeed: a line per row.

@@ -163,8 +163,8 @@ impl Backend for Memcached {
 
     fn release_here(&self, lease: &Lease) -> Option<Shortcut<bool>> {
         let lent = self.link.lend_here()?;
-        let lease = lease.clone();
-        let answer = Box::pin(async move { give_back(lent, &lease).await });
+        let (memcached, lease) = (self.clone(), lease.clone());
+        let answer = Box::pin(async move { memcached.give_back(lent, &lease).await });
         Some(Shortcut { answer, needs_runtime: true })
     }
 

@@ -4,31 +4,42 @@ use std::{
     collections::BTreeMap,
     hash::{BuildHasher, RandomState},
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use lock_core::conformance::{Peer, Side};
-use tests::{figures::Figures, history::now};
 
-use super::{free_again, sessions::END_ALL};
-use crate::scene::{FREED, Scene, eventually, ms, running_since};
+use super::free_again;
+use crate::{
+    callers::{eventually, ms, running_since},
+    figures::Figures,
+    history::now,
+    scene::{Scene, Stage},
+};
 
-const TTL: Duration = ms(400);
-const LASTS: Duration = Duration::from_secs(12);
+pub(super) fn whatever_goes_wrong_nobody_holds_it_twice_and_everybody_goes_on<S: Stage>() {
+    rage("storm", S::start(), S::KEEPS);
+}
+
+/// A storm on a server, which may also be killed if it keeps its locks.
+pub fn rage<S: Stage>(name: &str, server: S, keeps: bool) {
+    Storm::new(server, keeps).rage(name);
+}
 
 fn random(below: u64) -> u64 {
     RandomState::new().hash_one(()) % below
 }
 
-struct Storm {
-    scene: Scene,
+struct Storm<S> {
+    scene: Scene<S>,
     /// Two of them speak through the proxy, the others with the server itself.
     crowds: Vec<Peer>,
+    keeps: bool,
 }
 
-impl Storm {
-    fn new() -> Self {
-        let mut storm = Self { scene: Scene::new(TTL), crowds: Vec::new() };
+impl<S: Stage> Storm<S> {
+    fn new(server: S, keeps: bool) -> Self {
+        let mut storm = Self { scene: Scene::on(server, S::LIMITS.storm.ttl), crowds: Vec::new(), keeps };
         for place in 0..4 {
             let crowd = storm.crowd(place);
             storm.crowds.push(crowd);
@@ -41,18 +52,20 @@ impl Storm {
         let mut crowd =
             if place.is_multiple_of(2) { self.scene.near_crowd(side) } else { self.scene.crowd(side) };
         // Some of them hold it for longer than a renewal takes to be due.
-        let pause = if place == 0 { "200000" } else { "2000" };
-        crowd.tell(&["work", "k", self.scene.journal.path().to_str().unwrap(), "2", pause]);
+        let pause = if place == 0 { S::LIMITS.storm.ttl / 2 } else { ms(2) };
+        let history = self.scene.journal.path().to_str().unwrap();
+        crowd.tell(&["work", "k", history, "2", &pause.as_micros().to_string()]);
         crowd
     }
 
     /// Does one thing, and undoes it after a moment.
     fn strike(&mut self) -> &'static str {
         let moment = ms(20 + random(150));
-        let long = moment + TTL * u32::try_from(random(3)).unwrap() / 2;
+        let long = moment + S::LIMITS.storm.ttl * u32::try_from(random(3)).unwrap() / 2;
         let (proxy, server) = (&self.scene.proxy, &self.scene.server);
         let place = usize::try_from(random(4)).unwrap();
-        let what = match random(14) {
+        let own = S::STRIKES.len();
+        let what = match random(11 + u64::from(self.keeps) + own as u64) {
             0 => {
                 proxy.reset_all();
                 "reset"
@@ -75,7 +88,7 @@ impl Storm {
             4 => {
                 proxy.refuse();
                 proxy.reset_all();
-                thread::sleep(moment);
+                thread::sleep(long * 2);
                 "refused"
             }
             5 => {
@@ -93,39 +106,32 @@ impl Storm {
                 "server stopped"
             }
             8 => {
-                let scene = &self.scene;
-                let mut session = scene.server.session();
-                // It may be away, or the table not yet be made.
-                let _ = session.ask("BEGIN; SELECT 1 FROM lock_leases FOR UPDATE");
-                thread::sleep(moment);
-                "rows kept"
-            }
-            9 => {
-                server.session().ask(END_ALL).unwrap();
-                "sessions ended"
-            }
-            10 => {
                 self.crowds[place].stop();
                 thread::sleep(long);
                 self.crowds[place].go_on();
                 "worker stopped"
             }
-            11 => {
+            9 => {
                 let killed = self.crowds[place].kill();
                 self.scene.journal.killed(self.crowds[place].id(), killed);
                 self.crowds[place] = self.crowd(place);
                 "worker killed"
             }
-            12 => {
+            10 => {
+                proxy.delay(moment / 4);
+                thread::sleep(moment);
+                "delayed"
+            }
+            11 if self.keeps => {
                 server.kill9();
                 thread::sleep(moment);
                 server.restart();
                 "server killed"
             }
-            _ => {
-                proxy.delay(moment / 4);
-                thread::sleep(moment);
-                "delayed"
+            other => {
+                let (name, strike) = S::STRIKES[usize::try_from(other).unwrap() % own];
+                strike(server, moment);
+                name
             }
         };
         self.scene.proxy.pass();
@@ -135,8 +141,9 @@ impl Storm {
 
     /// Returns what was done, and how long afterwards each of them had the lock again.
     fn rage(mut self, name: &str) {
+        let limits = S::LIMITS.storm;
         let (begin, mut figures, mut strikes) = (Instant::now(), Figures::default(), BTreeMap::new());
-        while begin.elapsed() < LASTS {
+        while begin.elapsed() < limits.lasts {
             *strikes.entry(self.strike()).or_insert(0) += 1;
             figures.faults += 1;
         }
@@ -146,7 +153,7 @@ impl Storm {
             let had = |id| holds.iter().any(|hold| hold.pid == id && hold.from > calm);
             self.crowds.iter().all(|crowd| had(crowd.id()))
         };
-        assert!(eventually(Duration::from_secs(10), all_had_it), "somebody was left behind");
+        assert!(eventually(limits.calm, all_had_it), "somebody was left behind");
         figures.reacquired(running_since(begin));
         let mut failed = 0;
         self.crowds.iter_mut().for_each(|crowd| crowd.tell(&["stop"]));
@@ -154,21 +161,16 @@ impl Storm {
             let answer = smol::block_on(crowd.answer());
             failed += answer.last().unwrap().parse::<u32>().unwrap();
         }
-        free_again(&self.scene, "k", TTL + FREED);
+        free_again(&self.scene, "k", limits.ttl + S::LIMITS.freed);
         let connections = self.scene.connections();
-        assert!(connections <= 25, "{connections} connections of four processes and one");
+        assert!(connections <= limits.connections, "{connections} connections of four processes");
         let history = self.scene.journal.history();
         let holds = history.holds.len();
         figures.report(
-            "mysql",
+            S::NAME,
             &format!("{name} {strikes:?}, {holds} holds, {failed} calls failed"),
             history.double_holds(),
         );
         history.assert_right();
     }
-}
-
-#[test]
-fn whatever_goes_wrong_nobody_holds_it_twice_and_everybody_goes_on() {
-    Storm::new().rage("storm");
 }

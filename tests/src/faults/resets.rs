@@ -1,30 +1,29 @@
-//! Connections that are reset after each byte of a reply.
+//! Connections that are reset after each byte of a reply. The ttl is so long that what is free soon was given back.
 
 use std::{
     thread,
     time::{Duration, Instant},
 };
 
+use lock::Locker;
 use lock_core::conformance::Side;
-use tests::figures::Figures;
 
 use super::{assert_is_about_the_store, for_both_sides, free_again, hold, warm_up};
-use crate::scene::{
-    FREED, LONG, LOOK, Scene, WINDOW, acquire, eventually, lost_within, ms, release, running_since,
+use crate::{
+    callers::{LONG, acquire, eventually, lost_within, ms, release, running_since},
+    figures::Figures,
+    scene::{Scene, Stage},
 };
 
-const TTL: Duration = ms(600);
-
 /// How many bytes are answered to what is done.
-fn answer(scene: &Scene, done: impl FnOnce()) -> usize {
+fn answer<S: Stage>(scene: &Scene<S>, done: impl FnOnce()) -> usize {
     let before = scene.proxy.replied();
     done();
     usize::try_from(scene.proxy.replied() - before).unwrap()
 }
 
-#[test]
-fn an_acquire_that_is_reset_after_any_byte_of_its_answer_is_had_or_leaves_nothing() {
-    for_both_sides("resets in the answer to an acquire", TTL, |scene, side| {
+pub(super) fn an_acquire_that_is_reset_after_any_byte_of_its_answer_is_had_or_leaves_nothing<S: Stage>() {
+    for_both_sides::<S>("resets in the answer to an acquire", LONG, |scene, side| {
         let (near, mut figures) = (scene.near(), Figures::default());
         let lock = near.lock("k");
         warm_up(&lock, side);
@@ -34,20 +33,19 @@ fn an_acquire_that_is_reset_after_any_byte_of_its_answer_is_had_or_leaves_nothin
             match acquire(&lock, side) {
                 Ok(guard) => {
                     assert_eq!(scene.owner("k"), Some(guard.owner().to_string()));
-                    hold(scene, &guard, |guard| release(guard, side)).unwrap();
+                    hold(scene, &guard, side);
                 }
                 Err(error) => assert_is_about_the_store(&error),
             }
             figures.faults += 1;
-            figures.reacquired(free_again(scene, "k", FREED));
+            figures.reacquired(free_again(scene, "k", S::LIMITS.unanswered));
         }
         figures
     });
 }
 
-#[test]
-fn a_release_that_is_reset_after_any_byte_of_its_answer_is_a_release() {
-    for_both_sides("resets in the answer to a release", TTL, |scene, side| {
+pub(super) fn a_release_that_is_reset_after_any_byte_of_its_answer_is_a_release<S: Stage>() {
+    for_both_sides::<S>("resets in the answer to a release", LONG, |scene, side| {
         let (near, mut figures) = (scene.near(), Figures::default());
         let lock = near.lock("k").wait(LONG);
         warm_up(&lock, side);
@@ -61,28 +59,28 @@ fn a_release_that_is_reset_after_any_byte_of_its_answer_is_a_release() {
                 assert_is_about_the_store(&error);
             }
             figures.faults += 1;
-            figures.reacquired(free_again(scene, "k", FREED));
+            figures.reacquired(free_again(scene, "k", S::LIMITS.given_back));
         }
         figures
     });
 }
 
-#[test]
-fn a_renewal_that_is_reset_after_any_byte_of_its_answer_is_asked_again() {
-    for_both_sides("resets in the answer to a renewal", TTL, |scene, side| {
+pub(super) fn a_renewal_that_is_reset_after_any_byte_of_its_answer_is_asked_again<S: Stage>() {
+    let (ttl, (last, step)) = (S::LIMITS.renewal, S::LIMITS.renewal_cuts);
+    for_both_sides::<S>("resets in the answer to a renewal", ttl, |scene, side| {
         let (near, mut figures) = (scene.near(), Figures::default());
         let lock = near.lock("k").wait(LONG);
-        for after in 0..=4 {
+        for after in (0..=last).step_by(step) {
             let guard = acquire(&lock, side).unwrap();
             scene.journal.acquired(&guard);
             let before = scene.proxy.sprung();
             scene.proxy.cut_next_reply(after);
-            assert!(eventually(TTL, || scene.proxy.sprung() > before));
+            assert!(eventually(ttl, || scene.proxy.sprung() > before));
             figures.faults += 1;
-            assert_eq!(lost_within(&guard, TTL * 2), None, "lost by a reset");
+            assert_eq!(lost_within(&guard, ttl * 2), None, "lost by a reset");
             scene.journal.releasing(&guard);
             release(&guard, side).unwrap();
-            figures.reacquired(free_again(scene, "k", FREED));
+            figures.reacquired(free_again(scene, "k", S::LIMITS.given_back));
         }
         figures
     });
@@ -90,10 +88,10 @@ fn a_renewal_that_is_reset_after_any_byte_of_its_answer_is_asked_again() {
 
 /// One who waits through the proxy, for a holder beside it; `cut` is called when the waiter is in line, and `release`d
 /// is the lock then. Returns how long the waiter needed after the release.
-fn waits_through(
-    scene: &Scene,
+fn waits_through<S: Stage>(
+    scene: &Scene<S>,
     side: Side,
-    near: &lock::Locker,
+    near: &Locker,
     cut: impl FnOnce(),
     later: Duration,
 ) -> Duration {
@@ -106,7 +104,7 @@ fn waits_through(
             scene.journal.acquired(&guard);
             (Instant::now(), guard)
         });
-        assert!(eventually(LONG, || scene.in_line("k") == 1));
+        scene.wait_in_line("k", 1);
         cut();
         thread::sleep(later);
         let begin = Instant::now();
@@ -119,27 +117,27 @@ fn waits_through(
     })
 }
 
-#[test]
-fn a_waiter_that_is_reset_in_the_middle_of_being_told_has_the_lock_soon() {
-    for_both_sides("resets in the telling of a grant", TTL, |scene, side| {
+pub(super) fn a_waiter_that_is_reset_in_the_middle_of_being_told_has_the_lock_soon<S: Stage>() {
+    let limits = S::LIMITS;
+    for_both_sides::<S>("resets in the telling of a grant", LONG, |scene, side| {
         let (near, mut figures) = (scene.near(), Figures::default());
         let told = waits_through(scene, side, &near, || (), ms(5));
-        assert!(told <= LOOK, "{told:?}");
+        assert!(told <= limits.look, "{told:?}");
         for after in (0..150).step_by(7) {
             let took = waits_through(scene, side, &near, || scene.proxy.cut_next_reply(after), ms(5));
             figures.faults += 1;
             figures.reacquired(took);
-            assert!(took <= WINDOW + LOOK, "cut after {after}: {took:?}");
+            assert!(took <= limits.passed_over, "cut after {after}: {took:?}");
             scene.proxy.pass();
         }
-        figures.reacquired(free_again(scene, "k", FREED));
+        figures.reacquired(free_again(scene, "k", limits.given_back));
         figures
     });
 }
 
-#[test]
-fn a_waiter_whose_connections_are_reset_while_it_waits_stands_in_line_again() {
-    for_both_sides("resets of waiters", TTL, |scene, side| {
+pub(super) fn a_waiter_whose_connections_are_reset_while_it_waits_stands_in_line_again<S: Stage>() {
+    let limits = S::LIMITS;
+    for_both_sides::<S>("resets of waiters", LONG, |scene, side| {
         let (near, mut figures) = (scene.near(), Figures::default());
         for round in 0..20 {
             // At once, or when it has had the time to come back.
@@ -148,9 +146,9 @@ fn a_waiter_whose_connections_are_reset_while_it_waits_stands_in_line_again() {
             let took = waits_through(scene, side, &near, || scene.proxy.reset_all(), later);
             figures.faults += 1;
             figures.reacquired(took);
-            assert!(took <= WINDOW + LOOK, "{took:?}, {:?}", running_since(begin));
+            assert!(took <= limits.passed_over, "{took:?}, {:?}", running_since(begin));
         }
-        figures.reacquired(free_again(scene, "k", FREED));
+        figures.reacquired(free_again(scene, "k", limits.given_back));
         figures
     });
 }

@@ -1,0 +1,3 @@
+//! Workers who come back at once: each has his share.
+
+tests::share_suite!(crate::scene::Scene);
