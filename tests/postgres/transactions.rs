@@ -148,6 +148,28 @@ async fn a_transaction_that_is_dropped_while_it_waits_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_whose_row_is_removed_as_unused_meanwhile_is_had_all_the_same() {
+    let Scene { pool, locker, server: _server } = scene().await;
+    drop(locker.lock("other").acquire_async().await.unwrap());
+    // Another process prunes, just after the row was made: once.
+    sqlx::raw_sql(
+        "CREATE SEQUENCE removed; CREATE FUNCTION remove() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN \
+         IF nextval(''removed'') = 1 THEN DELETE FROM lock_leases WHERE id = NEW.id; END IF; RETURN NULL; END'; \
+         CREATE TRIGGER removes AFTER INSERT ON lock_leases FOR EACH ROW EXECUTE FUNCTION remove()",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    let mut transaction = pool.begin().await.unwrap();
+    locker.lock("k").acquire_in(&mut transaction).await.unwrap();
+    transaction.rollback().await.unwrap();
+    // A new row is none that nobody uses.
+    let used =
+        "SELECT expires_at > clock_timestamp() - interval '1 hour' FROM lock_leases WHERE key = 'lock:k'";
+    assert!(sqlx::query(used).fetch_one(&pool).await.unwrap().get::<bool, _>(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_is_said() {
     let Scene { pool, locker, server } = scene().await;
     let mut transaction = pool.begin().await.unwrap();

@@ -4,8 +4,9 @@
 //! take it, from the commit on everybody can, and nobody sees the lock free before he sees what was written under it.
 //!
 //! What may interleave: a lease ends while the transaction asks (its row is looked at again when it is locked); two
-//! transactions ask at once (one skips the row that the other has locked, and asks again); the caller goes away while he
-//! waits (his place in line is given up, and his transaction, rolled back by its drop, lets go of the row).
+//! transactions ask at once (one skips the row that the other has locked, and asks again); the row is removed, as one that
+//! nobody uses, before the transaction has locked it (it is made again, and stays, as it is a new one then); the caller goes
+//! away while he waits (his place in line is given up, and his transaction, rolled back by its drop, lets go of the row).
 
 use std::time::{Duration, Instant};
 
@@ -43,17 +44,19 @@ pub(crate) async fn acquire(
     retry: Retry,
     connection: &mut PgConnection,
 ) -> Result<Outcome, Fault> {
-    let rows = (postgres.clone(), request.clone());
-    on_background(async move {
-        let names = Names::of(&rows.1);
-        rows.0.database().make_row(&rows.0.values(&names, &rows.1)).await
-    })
-    .await?;
+    make_row(postgres, request).await?;
+    let mut made_again = false;
     let mut waits = None;
     let mut watch = None;
     loop {
         let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        if let Some(token) = take(postgres, request, connection).await? {
+        let looked = take(postgres, request, connection).await?;
+        if !looked.known && looked.sees_others && !made_again {
+            made_again = true;
+            make_row(postgres, request).await?;
+            continue;
+        }
+        if let Some(token) = token(looked, postgres.database())? {
             return Ok(Outcome::Had(token));
         }
         let rows = (postgres.clone(), request.clone());
@@ -81,17 +84,31 @@ pub(crate) async fn acquire(
     }
 }
 
+async fn make_row(postgres: &Postgres, request: &Request) -> Result<(), Fault> {
+    let rows = (postgres.clone(), request.clone());
+    on_background(async move {
+        let names = Names::of(&rows.1);
+        rows.0.database().make_row(&rows.0.values(&names, &rows.1)).await
+    })
+    .await
+}
+
+/// Takes the key if it is free.
 async fn take(
     postgres: &Postgres,
     request: &Request,
     connection: &mut PgConnection,
-) -> Result<Option<FencingToken>, Fault> {
+) -> Result<Looked, Fault> {
     let server = postgres.database();
     let failed = |error| fault::of(&Failed::Asking(error), &server.wire.address);
     let names = Names::of(request);
     let channel = server.wire.channel();
     let values = Values { channel: &channel, ..postgres.values(&names, request) };
-    let Looked { token, known, sees_others } = run(server, &values, connection).await.map_err(failed)?;
+    run(server, &values, connection).await.map_err(failed)
+}
+
+fn token(looked: Looked, server: &Server) -> Result<Option<FencingToken>, Fault> {
+    let Looked { token, known, sees_others } = looked;
     if !known {
         return Err(Fault::failed(format!(
             "{}: the transaction does not see the row of the key: it is on another database or schema than the locker, \
