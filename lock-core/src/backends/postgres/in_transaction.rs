@@ -44,19 +44,19 @@ pub(crate) async fn acquire(
     retry: Retry,
     connection: &mut PgConnection,
 ) -> Result<Outcome, Fault> {
-    make_row(postgres, request).await?;
+    let place = make_row(postgres, request).await?;
     let mut made_again = false;
     let mut waits = None;
     let mut watch = None;
     loop {
         let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
         let looked = take(postgres, request, connection).await?;
-        if !looked.known && looked.sees_others && !made_again {
+        if !looked.known && looked.sees_others && looked.place == place && !made_again {
             made_again = true;
             make_row(postgres, request).await?;
             continue;
         }
-        if let Some(token) = token(looked, postgres.database())? {
+        if let Some(token) = token(looked, &place, postgres.database())? {
             return Ok(Outcome::Had(token));
         }
         let rows = (postgres.clone(), request.clone());
@@ -84,7 +84,8 @@ pub(crate) async fn acquire(
     }
 }
 
-async fn make_row(postgres: &Postgres, request: &Request) -> Result<(), Fault> {
+/// Returns which table it is in.
+async fn make_row(postgres: &Postgres, request: &Request) -> Result<String, Fault> {
     let rows = (postgres.clone(), request.clone());
     on_background(async move {
         let names = Names::of(&rows.1);
@@ -107,12 +108,19 @@ async fn take(
     run(server, &values, connection).await.map_err(failed)
 }
 
-fn token(looked: Looked, server: &Server) -> Result<Option<FencingToken>, Fault> {
-    let Looked { token, known, sees_others } = looked;
+fn token(looked: Looked, place: &str, server: &Server) -> Result<Option<FencingToken>, Fault> {
+    let Looked { token, known, sees_others, .. } = looked;
+    if looked.place != place {
+        return Err(Fault::failed(format!(
+            "{}: the transaction is on another server, database or schema than the locker: its table of leases is another one",
+            server.wire.address
+        ))
+        .permanent());
+    }
     if !known {
         return Err(Fault::failed(format!(
-            "{}: the transaction does not see the row of the key: it is on another database or schema than the locker, \
-             or has an isolation level above READ COMMITTED and began before the key was first used",
+            "{}: the transaction does not see the row of the key: it has an isolation level above READ COMMITTED and began \
+             before the key was first used",
             server.wire.address
         ))
         .permanent());
@@ -134,6 +142,8 @@ struct Looked {
     token: Option<i64>,
     /// The row of the key is there.
     known: bool,
+    /// Which table that is in.
+    place: String,
     /// What others commit from now on is seen.
     sees_others: bool,
 }
@@ -146,7 +156,12 @@ async fn run(
     // Not kept: a pooler may give the connection to somebody else after the transaction.
     let query = server.take_in_transaction.with(values).persistent(false);
     let row = query.fetch_one(connection).await?;
-    Ok(Looked { token: row.try_get(0)?, known: row.try_get(1)?, sees_others: row.try_get(2)? })
+    Ok(Looked {
+        token: row.try_get(0)?,
+        known: row.try_get(1)?,
+        place: row.try_get(2)?,
+        sees_others: row.try_get(3)?,
+    })
 }
 
 /// A place in line that is given up, had or not.
