@@ -1,10 +1,11 @@
-//! Holders that are killed and stopped, 200 times each, on every backend that other processes share; and processes that
-//! end just after a guard was dropped.
+//! Holders that are killed and stopped, 200 times each, on every backend that other processes share; processes that
+//! end just after a guard was dropped, and that fork while they hold one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
 
 use std::{
     fmt::Write as _,
-    process::Command,
+    io::{BufRead as _, BufReader, Write as _},
+    process::{Command, Stdio},
     sync::Mutex,
     thread,
     time::{Duration, Instant},
@@ -18,7 +19,7 @@ use tests::{
     history::{History, now},
     report,
     scratch::Scratch,
-    subjects::{holder_path, subjects},
+    subjects::{forks, holder_path, subjects},
 };
 
 const TIMES: u32 = 200;
@@ -283,5 +284,40 @@ fn a_release_that_takes_a_while_is_done_before_the_process_ends() {
             assert_eq!(output.status.success(), how != "panic", "{how}: {output:?}");
             assert!(released.exists(), "{how}: the process ended before its lock was released");
         }
+    }
+}
+
+/// A guard is its process's: a child that drops its copy, or believes in it, would share the lock with its parent's
+/// successor. And what the parent holds, the child waits for as everybody does.
+#[test]
+fn a_forked_child_has_none_of_its_parents_locks_and_ends_none() {
+    for subject in shared() {
+        let locker = subject.open(&settings("lock:", Duration::from_secs(30))).unwrap();
+        let mut process = forks(&subject);
+        let mut process = process.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut told = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut told = || told.next().unwrap().unwrap();
+        assert_eq!(
+            (told(), told()),
+            ("child\tfalse\ttrue\tlost".into(), "parent\ttrue\ttrue".into()),
+            "{}",
+            subject.name
+        );
+        for key in ["fork:k", "fork:l"] {
+            assert!(
+                locker.lock(key).try_acquire().unwrap().is_none(),
+                "{}: the child has ended it",
+                subject.name
+            );
+        }
+        process.stdin.take().unwrap().write_all(b"release\n").unwrap();
+        let child = told();
+        assert!(
+            child == "child\tdone" || child.contains("a forked child cannot use SQLite"),
+            "{}: {child}",
+            subject.name
+        );
+        assert_eq!(told(), "parent\tdone\tdone", "{}", subject.name);
+        assert!(process.wait().unwrap().success());
     }
 }

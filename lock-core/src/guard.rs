@@ -39,6 +39,10 @@ use crate::{
 /// code hands its release to the background thread and never blocks. Neither panics, and a release that fails is
 /// reported as a `tracing` event; the lease then ends by its ttl. With
 /// [`release_on_drop(false)`](crate::Lock::release_on_drop) the lock is left to end by its ttl.
+///
+/// # Forks
+/// A forked child has a copy of the guard and not of the lock, which stays its parent's: there, the guard is not held, and
+/// dropping it does nothing. On `memory://`, whose locks are those of one process, the child has a copy of both.
 #[must_use = "the lock is released at once when the guard is not bound to a variable"]
 pub struct Guard {
     hold: Hold,

@@ -1,9 +1,14 @@
 //! What stands on the server, and what stands there of others.
 
-use lock::{Error, Locker};
-use tests::servers::{MemcachedServer, RedisServer};
+use std::{fs, net::TcpListener};
 
-use crate::scene::{LONG, Scene, TTL};
+use lock::{Error, Locker};
+use tests::{
+    scratch::Scratch,
+    servers::{MemcachedServer, RedisServer},
+};
+
+use crate::scene::{LONG, SIDES, Scene, TTL, acquire};
 
 #[test]
 fn a_lock_is_a_number_with_a_token_and_a_record_that_people_can_read() {
@@ -129,6 +134,30 @@ fn a_server_that_does_not_know_the_commands_is_named_so() {
         error.to_string().contains("accepted is memcached from 1.6 on") && !error.is_retryable(),
         "{error}"
     );
+}
+
+#[test]
+fn a_server_that_wants_a_password_is_named_so() {
+    let scratch = Scratch::new("password");
+    let passwords = scratch.path().join("passwords");
+    fs::write(&passwords, "app:secret\n").unwrap();
+    let server = MemcachedServer::with(&["-Y", passwords.to_str().unwrap()]);
+    for side in SIDES {
+        let error = acquire(&Locker::open(&server.url()).unwrap().lock("k"), side).unwrap_err();
+        assert!(error.to_string().contains("without user and password") && !error.is_retryable(), "{error}");
+    }
+}
+
+#[test]
+fn a_server_that_says_nothing_is_named_so() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("memcache://{}", silent.local_addr().unwrap());
+    for side in SIDES {
+        // What may have been asked is given back first, so that each has a key of its own.
+        let lock = Locker::open(&url).unwrap().lock(format!("{side:?}")).blocking(false);
+        let error = acquire(&lock, side).unwrap_err();
+        assert!(error.to_string().contains("no answer in time") && error.is_retryable(), "{error}");
+    }
 }
 
 #[test]

@@ -165,6 +165,24 @@ fn a_table_that_is_another_one_is_an_error_that_says_so() {
     assert_is_permanent(&error, &["another one than this version of the library makes"]);
 }
 
+/// By `LOCK TABLES`, a backup or an `ALTER TABLE`: the server's default is to keep statements waiting for a day.
+#[test]
+fn a_table_that_somebody_keeps_is_held_and_neither_an_error_nor_a_hang() {
+    let scene = Scene::new(LONG);
+    let lock = scene.far().lock("k");
+    acquire(&lock, Side::Blocking).unwrap().release().unwrap();
+    for keep in ["LOCK TABLES lock_leases WRITE", "FLUSH TABLES WITH READ LOCK"] {
+        let mut other = scene.server.session();
+        other.ask(keep).unwrap();
+        for side in SIDES {
+            let error = acquire(&lock.clone().blocking(false), side).unwrap_err();
+            assert!(error.is_locked(), "{keep}: {error:?}");
+        }
+        other.ask("UNLOCK TABLES").unwrap();
+        acquire(&lock.clone().wait(LONG), Side::Blocking).unwrap().release().unwrap();
+    }
+}
+
 #[test]
 fn a_table_that_is_dropped_is_made_again_and_tokens_grow() {
     let scene = Scene::new(LONG);

@@ -148,6 +148,28 @@ async fn a_transaction_that_is_dropped_while_it_waits_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_whose_row_is_removed_as_unused_meanwhile_is_had_all_the_same() {
+    let Scene { pool, locker, server: _server } = scene().await;
+    drop(locker.lock("other").acquire_async().await.unwrap());
+    // Another process prunes, just after the row was made: once.
+    sqlx::raw_sql(
+        "CREATE SEQUENCE removed; CREATE FUNCTION remove() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN \
+         IF nextval(''removed'') = 1 THEN DELETE FROM lock_leases WHERE id = NEW.id; END IF; RETURN NULL; END'; \
+         CREATE TRIGGER removes AFTER INSERT ON lock_leases FOR EACH ROW EXECUTE FUNCTION remove()",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    let mut transaction = pool.begin().await.unwrap();
+    locker.lock("k").acquire_in(&mut transaction).await.unwrap();
+    transaction.rollback().await.unwrap();
+    // A new row is none that nobody uses.
+    let used =
+        "SELECT expires_at > clock_timestamp() - interval '1 hour' FROM lock_leases WHERE key = 'lock:k'";
+    assert!(sqlx::query(used).fetch_one(&pool).await.unwrap().get::<bool, _>(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_is_said() {
     let Scene { pool, locker, server } = scene().await;
     let mut transaction = pool.begin().await.unwrap();
@@ -161,7 +183,22 @@ async fn what_cannot_be_is_said() {
     sqlx::raw_sql(AssertSqlSafe(migration)).execute(&other).await.unwrap();
     let mut on_other = other.begin().await.unwrap();
     let refused = locker.lock("k").acquire_in(&mut on_other).await.unwrap_err();
-    assert!(refused.to_string().contains("another database"), "{refused}");
+    assert!(refused.to_string().contains("another server, database or schema"), "{refused}");
+    // Nor on a table of the same name, though it has a row of the key.
+    for other in [
+        "CREATE TEMP TABLE lock_leases",
+        "CREATE SCHEMA copy; SET search_path = copy; CREATE TABLE copy.lock_leases",
+    ] {
+        locker.lock("k").acquire_async().await.unwrap().release_async().await.unwrap();
+        let mut session = pool.acquire().await.unwrap().detach();
+        sqlx::raw_sql(AssertSqlSafe(format!("{other} AS SELECT * FROM public.lock_leases")))
+            .execute(&mut session)
+            .await
+            .unwrap();
+        let mut transaction = session.begin().await.unwrap();
+        let refused = locker.lock("k").acquire_in(&mut transaction).await.unwrap_err();
+        assert!(refused.to_string().contains("another server, database or schema"), "{other}: {refused}");
+    }
     // A lock that cannot be had leaves the transaction as it was.
     let held = locker.lock("k").acquire_async().await.unwrap();
     assert_eq!(locker.lock("k").try_acquire_in(&mut transaction).await.unwrap(), None);
@@ -174,7 +211,7 @@ async fn what_cannot_be_is_said() {
 async fn above_read_committed_it_is_had_at_once_or_refused_in_clear_words() {
     let Scene { pool, locker, server: _server } = scene().await;
     let lock = locker.lock("k").wait(Duration::from_secs(10));
-    drop(lock.acquire_async().await.unwrap());
+    lock.acquire_async().await.unwrap().release_async().await.unwrap();
     for level in ["REPEATABLE READ", "SERIALIZABLE"] {
         let begin = || pool.begin_with(AssertSqlSafe(format!("BEGIN ISOLATION LEVEL {level}")));
         let mut transaction = begin().await.unwrap();

@@ -45,6 +45,23 @@ fn what_cannot_be_a_database_is_named_with_the_reason() {
     }
 }
 
+#[test]
+fn a_file_with_two_names_is_refused_and_a_link_to_it_is_the_same_file() {
+    let scene = Scene::new(LONG);
+    let link = scene.scratch.path().join("link.db");
+    std::os::unix::fs::symlink(scene.path(), &link).unwrap();
+    let guard = scene.client_of(&format!("sqlite://{}", link.display())).lock("k").acquire().unwrap();
+    assert!(scene.client().lock("k").try_acquire().unwrap().is_none());
+    let second = scene.scratch.path().join("second.db");
+    fs::hard_link(scene.path(), &second).unwrap();
+    for url in [scene.url(), format!("sqlite://{}", second.display())] {
+        assert!(said_of(&scene, &url).contains("accepted is a file with one name"));
+    }
+    fs::remove_file(second).unwrap();
+    guard.release().unwrap();
+    scene.client().lock("k").acquire().unwrap().release().unwrap();
+}
+
 /// Root may write everywhere, unless it gives that up.
 fn without_privileges() -> Command {
     let mut command = Command::new("setpriv");

@@ -223,6 +223,13 @@ pub fn crowd(url: &str) -> Command {
     command
 }
 
+/// A process that forks while it holds locks, on the store of a subject with a helper.
+pub fn forks(subject: &Subject) -> Command {
+    let mut command = Command::new(beside_us("forks"));
+    command.args(subject.command().unwrap().get_args().skip(1));
+    command
+}
+
 /// Where the first of them is.
 pub fn holder_path() -> PathBuf {
     beside_us("holder")

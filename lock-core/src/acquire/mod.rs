@@ -199,7 +199,13 @@ async fn take_turn(
 ) -> Result<Turn> {
     let queue = target.locker.queue();
     let patient = options.patience != Patience::None;
-    let releasing = match queue.try_enter(&target.key) {
+    let mut seat = queue.try_enter(&target.key);
+    // What is in this process only is a forked child's own copy, and held as its parent's is.
+    let in_backend = matches!(target.locker.store(), Store::Backend(..));
+    if matches!(seat, Seat::Taken { .. }) && in_backend && queue.forget_parents() {
+        seat = queue.try_enter(&target.key);
+    }
+    let releasing = match seat {
         Seat::Given(turn) => return Ok(turn),
         Seat::Taken { releasing } => releasing,
     };

@@ -184,7 +184,10 @@ impl Search {
                     race(asked, tokio::time::sleep_until(until.into())).await
                 }
             };
-            let Either::First(answer) = answer else { return Ok(None) };
+            let Either::First(answer) = answer else {
+                // Whether it is held, nobody can say who has heard nothing.
+                return if self.waits.answered { Ok(None) } else { Err(self.unanswered()) };
+            };
             self.asked = None;
             let fault = match answer {
                 Ok((Ok(attempt), sent)) => return self.judge(attempt, sent),
@@ -244,6 +247,10 @@ impl Search {
         self.faults += 1;
         self.doubtful |= fault.may_have_executed();
         fault.into_error(&self.request.key, "acquire")
+    }
+
+    fn unanswered(&self) -> Error {
+        Fault::failed("no answer within the time to wait").into_error(&self.request.key, "acquire")
     }
 
     pub(super) fn judge(&mut self, attempt: Attempt, sent: Moment) -> Result<Option<Guard>> {

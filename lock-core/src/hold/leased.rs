@@ -2,7 +2,8 @@
 //!
 //! What may interleave: the guard's calls from any thread, the renewal, and time. Every end of the hold goes through
 //! [`Leased::end`], which one of them wins; the deadline moves by compare-and-swap and, once anybody has seen it
-//! passed, never again.
+//! passed, never again. A forked child has a copy of the guard and none of the lease: to it, the lease is lost, and
+//! nothing that it does, be it only to drop the guard, reaches the backend.
 
 use std::{
     sync::{
@@ -45,6 +46,8 @@ pub(crate) struct Leased {
     /// Until when a lease that does not run out was extended.
     pub(super) extended: AtomicU64,
     pub(super) phase: AtomicU8,
+    /// Whose it is: not a forked child's.
+    process: u32,
     /// A release may have been executed, though its answer was lost.
     pub(super) doubtful: AtomicBool,
     /// The request for it may arrive once more, after its release: it is released again later.
@@ -123,6 +126,7 @@ impl Leased {
             deadline: AtomicU64::new(deadline.as_nanos()),
             extended: AtomicU64::new(0),
             phase: AtomicU8::new(Phase::Held as u8),
+            process: std::process::id(),
             doubtful: AtomicBool::new(false),
             again: AtomicBool::new(false),
             owner_told: AtomicBool::new(false),
@@ -212,11 +216,19 @@ impl Leased {
     }
 
     pub(crate) fn phase(&self) -> Phase {
+        if self.is_inherited() {
+            return Phase::Lost;
+        }
         match self.phase.load(Ordering::Acquire) {
             0 => Phase::Held,
             1 => Phase::Released,
             _ => Phase::Lost,
         }
+    }
+
+    /// This is a forked child, whose parent holds it.
+    pub(super) fn is_inherited(&self) -> bool {
+        self.process != std::process::id()
     }
 
     pub(super) fn is_released(&self) -> bool {
@@ -276,6 +288,9 @@ impl Leased {
 
     /// Ends the hold, if it has not ended. Returns how it stood before.
     pub(crate) fn end(&self, phase: Phase) -> Phase {
+        if self.is_inherited() {
+            return Phase::Lost;
+        }
         let held = Phase::Held as u8;
         match self.phase.compare_exchange(held, phase as u8, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => Phase::Held,

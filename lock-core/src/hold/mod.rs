@@ -75,6 +75,8 @@ impl Hold {
     pub(crate) fn signal(&self) -> Option<Arc<Signal>> {
         match self {
             Self::InProcess(hold) => hold.signal(),
+            // Nobody would fire it in a forked child.
+            Self::Leased(hold) if hold.is_inherited() => None,
             Self::Leased(hold) => Some(Arc::clone(hold.lost())),
         }
     }

@@ -45,7 +45,8 @@ impl Lock {
     /// The transaction is one of sqlx 0.9, on the database of the locker, at the isolation level READ COMMITTED: above it, a
     /// key that is not free at once is an error, as the transaction would not see its release. The row of the key stays
     /// locked meanwhile: keep the transaction short. Inside of a savepoint, the lock ends if that is rolled back. Asked for
-    /// again in the same transaction, it is had again, under a new token.
+    /// again in the same transaction, it is had again, under a new token. Two transactions that want each other's keys wait
+    /// for each other, and the database does not see that: take keys in one order, or wait for a limited time.
     ///
     /// The token is for what this transaction writes: that of a transaction that is rolled back may be given out again.
     ///

@@ -16,6 +16,8 @@
 //! - *extend × end*: whether a turn's deadline has passed is decided under the shard's lock, by the clock read there.
 //! - *wake*: wakers run foreign code, also when they are cloned or dropped; that happens under no lock, and they are
 //!   taken out of their waiter after the shard's lock was let go.
+//! - *fork*: a child has copies of turns that its parent ends, and nobody here. In front of a backend, which knows of the
+//!   parent's, they are forgotten by whoever would wait for one of them, before he gets in line.
 
 mod entry;
 mod keys;
@@ -30,6 +32,7 @@ use std::{
     any::Any,
     fmt,
     hash::{BuildHasher, RandomState},
+    mem,
     sync::Arc,
 };
 
@@ -44,7 +47,7 @@ use crate::{
     key::Key,
     lease::{Owner, Ttl},
     signal::Signal,
-    sync::{self, Mutex},
+    sync::{self, AtomicU64, Mutex, Ordering},
 };
 
 /// More shards than any machine has cores that hammer different keys at one moment.
@@ -85,6 +88,9 @@ impl Entries {
 pub(crate) struct Queue {
     shards: Box<[Shard]>,
     hasher: RandomState,
+    /// Whose turns they are.
+    process: AtomicU64,
+    forgetting: Mutex<()>,
 }
 
 impl Queue {
@@ -92,7 +98,12 @@ impl Queue {
         // Later processes begin with higher numbers: a counter from 1 would let a stale writer pass as a new one.
         let last = clock::unix_micros();
         let shard = || Shard(Mutex::new(Entries { held: Keys::default(), last }));
-        Self { shards: (0..SHARDS).map(|_| shard()).collect(), hasher: RandomState::new() }
+        Self {
+            shards: (0..SHARDS).map(|_| shard()).collect(),
+            hasher: RandomState::new(),
+            process: AtomicU64::new(std::process::id().into()),
+            forgetting: Mutex::new(()),
+        }
     }
 
     pub(crate) fn hashed(&self, key: Key) -> Hashed {
@@ -114,6 +125,23 @@ impl Queue {
         let turn = entries.next_turn();
         entries.held.insert(key.clone(), Entry::new(turn));
         Seat::Given(turn)
+    }
+
+    /// In a forked child, forgets the turns of its parent. `false`: they are ours.
+    pub(crate) fn forget_parents(&self) -> bool {
+        let process = u64::from(std::process::id());
+        if self.process.load(Ordering::Acquire) == process {
+            return false;
+        }
+        let _one = sync::lock(&self.forgetting);
+        if self.process.load(Ordering::Acquire) != process {
+            for shard in &self.shards {
+                // Not dropped: what waits in them belongs to runtimes that are not here.
+                mem::forget(mem::take(&mut sync::lock(&shard.0).held));
+            }
+            self.process.store(process, Ordering::Release);
+        }
+        true
     }
 
     /// Gets in line. The turn comes when the returned future is ready.

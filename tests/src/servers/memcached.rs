@@ -168,8 +168,10 @@ fn started(arguments: &[String], port: u16, scratch: &Scratch) -> Option<Child> 
 
 /// Whether it is the server that was started, and not another one on its port, that answers.
 fn is_ready(port: u16, process: u32) -> bool {
-    let stats = Text::connect(port).and_then(|mut text| text.stats());
-    stats.is_ok_and(|stats| stats.contains(&("pid".to_owned(), process.to_string())))
+    let Ok(mut text) = Text::connect(port) else { return false };
+    // One that wants a password says nothing about itself.
+    text.ask("mn").is_ok_and(|said| said.contains("unauthenticated"))
+        || text.stats().is_ok_and(|stats| stats.contains(&("pid".to_owned(), process.to_string())))
 }
 
 /// A connection that speaks the protocol as text.

@@ -224,15 +224,23 @@ fn unreachable(address: &Address, error: &io::Error) -> Fault {
 }
 
 const ACCEPTED: &str = "; accepted is memcached from 1.6 on, with its meta commands";
+const UNAUTHENTICATED: &str =
+    "; accepted is a server without user and password (-Y, -S), of which the client has none";
 
 /// What was sent may have been executed: nobody tells how much of it was.
 fn failed(address: &Address, error: &Error) -> Broken {
-    let fault = |advice: &str| Fault::failed(format!("{address}: {error}{advice}")).maybe_executed();
+    let said = match error {
+        // On a connection that blocks, the system calls it something else.
+        Error::Io(late) if late.kind() == io::ErrorKind::TimedOut => "no answer in time".to_owned(),
+        error => error.to_string(),
+    };
+    let fault = |advice: &str| Fault::failed(format!("{address}: {said}{advice}")).maybe_executed();
     let is_about_a_foreign_item = matches!(error, Error::Rejected(said) if said.contains("non-numeric"));
     let fault = match error {
         Error::Rejected(_) if is_about_a_foreign_item => {
             fault("; it is something else than a lock, and is left alone")
         }
+        Error::Rejected(said) if said.contains("unauthenticated") => fault(UNAUTHENTICATED).permanent(),
         Error::Rejected(_) => fault(ACCEPTED).permanent(),
         Error::Protocol(said) if said.starts_with("unknown return code") => fault(ACCEPTED).permanent(),
         Error::Server(said) if said.to_ascii_lowercase().contains("out of memory") => {

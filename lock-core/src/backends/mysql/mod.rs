@@ -29,7 +29,7 @@
 //!
 //! # The server's settings
 //! A session sets for itself what would matter: `sql_mode`, isolation (`READ COMMITTED`), `autocommit`, how long a statement
-//! waits for a row. The time zone does not matter, as all times are in UTC. Where `binlog_format` is `STATEMENT`,
+//! waits for a row or a table. The time zone does not matter, as all times are in UTC. Where `binlog_format` is `STATEMENT`,
 //! the isolation is `REPEATABLE READ`.
 
 mod address;

@@ -52,9 +52,11 @@ struct Done {
 }
 
 /// What a session must be like, whatever the server or its administrator has made the default: a statement is a
-/// transaction, waits a second at most (the least there is) for a row that another transaction keeps, and does not lock
-/// what is between rows; the session is not ended for being idle before its client ends it.
-const SESSION: &str = "SET NAMES utf8mb4, autocommit = 1, innodb_lock_wait_timeout = 1, wait_timeout = 28800, \
+/// transaction, waits a second at most (the least there is) for a row that another transaction keeps, or a table that is
+/// locked or backed up (a day by default), and does not lock what is between rows; the session is not ended for being idle
+/// before its client ends it.
+const SESSION: &str = "SET NAMES utf8mb4, autocommit = 1, innodb_lock_wait_timeout = 1, lock_wait_timeout = 1, \
+    wait_timeout = 28800, \
     sql_safe_updates = 0, sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'; \
     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
     SELECT CAST(@@SESSION.binlog_format AS CHAR CHARACTER SET utf8mb4), \

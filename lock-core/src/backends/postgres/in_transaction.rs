@@ -4,8 +4,9 @@
 //! take it, from the commit on everybody can, and nobody sees the lock free before he sees what was written under it.
 //!
 //! What may interleave: a lease ends while the transaction asks (its row is looked at again when it is locked); two
-//! transactions ask at once (one skips the row that the other has locked, and asks again); the caller goes away while he
-//! waits (his place in line is given up, and his transaction, rolled back by its drop, lets go of the row).
+//! transactions ask at once (one skips the row that the other has locked, and asks again); the row is removed, as one that
+//! nobody uses, before the transaction has locked it (it is made again, and stays, as it is a new one then); the caller goes
+//! away while he waits (his place in line is given up, and his transaction, rolled back by its drop, lets go of the row).
 
 use std::time::{Duration, Instant};
 
@@ -43,17 +44,19 @@ pub(crate) async fn acquire(
     retry: Retry,
     connection: &mut PgConnection,
 ) -> Result<Outcome, Fault> {
-    let rows = (postgres.clone(), request.clone());
-    on_background(async move {
-        let names = Names::of(&rows.1);
-        rows.0.database().make_row(&rows.0.values(&names, &rows.1)).await
-    })
-    .await?;
+    let place = make_row(postgres, request).await?;
+    let mut made_again = false;
     let mut waits = None;
     let mut watch = None;
     loop {
         let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        if let Some(token) = take(postgres, request, connection).await? {
+        let looked = take(postgres, request, connection).await?;
+        if !looked.known && looked.sees_others && looked.place == place && !made_again {
+            made_again = true;
+            make_row(postgres, request).await?;
+            continue;
+        }
+        if let Some(token) = token(looked, &place, postgres.database())? {
             return Ok(Outcome::Had(token));
         }
         let rows = (postgres.clone(), request.clone());
@@ -81,21 +84,43 @@ pub(crate) async fn acquire(
     }
 }
 
+/// Returns which table it is in.
+async fn make_row(postgres: &Postgres, request: &Request) -> Result<String, Fault> {
+    let rows = (postgres.clone(), request.clone());
+    on_background(async move {
+        let names = Names::of(&rows.1);
+        rows.0.database().make_row(&rows.0.values(&names, &rows.1)).await
+    })
+    .await
+}
+
+/// Takes the key if it is free.
 async fn take(
     postgres: &Postgres,
     request: &Request,
     connection: &mut PgConnection,
-) -> Result<Option<FencingToken>, Fault> {
+) -> Result<Looked, Fault> {
     let server = postgres.database();
     let failed = |error| fault::of(&Failed::Asking(error), &server.wire.address);
     let names = Names::of(request);
     let channel = server.wire.channel();
     let values = Values { channel: &channel, ..postgres.values(&names, request) };
-    let Looked { token, known, sees_others } = run(server, &values, connection).await.map_err(failed)?;
+    run(server, &values, connection).await.map_err(failed)
+}
+
+fn token(looked: Looked, place: &str, server: &Server) -> Result<Option<FencingToken>, Fault> {
+    let Looked { token, known, sees_others, .. } = looked;
+    if looked.place != place {
+        return Err(Fault::failed(format!(
+            "{}: the transaction is on another server, database or schema than the locker: its table of leases is another one",
+            server.wire.address
+        ))
+        .permanent());
+    }
     if !known {
         return Err(Fault::failed(format!(
-            "{}: the transaction does not see the row of the key: it is on another database or schema than the locker, \
-             or has an isolation level above READ COMMITTED and began before the key was first used",
+            "{}: the transaction does not see the row of the key: it has an isolation level above READ COMMITTED and began \
+             before the key was first used",
             server.wire.address
         ))
         .permanent());
@@ -117,6 +142,8 @@ struct Looked {
     token: Option<i64>,
     /// The row of the key is there.
     known: bool,
+    /// Which table that is in.
+    place: String,
     /// What others commit from now on is seen.
     sees_others: bool,
 }
@@ -129,7 +156,12 @@ async fn run(
     // Not kept: a pooler may give the connection to somebody else after the transaction.
     let query = server.take_in_transaction.with(values).persistent(false);
     let row = query.fetch_one(connection).await?;
-    Ok(Looked { token: row.try_get(0)?, known: row.try_get(1)?, sees_others: row.try_get(2)? })
+    Ok(Looked {
+        token: row.try_get(0)?,
+        known: row.try_get(1)?,
+        place: row.try_get(2)?,
+        sees_others: row.try_get(3)?,
+    })
 }
 
 /// A place in line that is given up, had or not.

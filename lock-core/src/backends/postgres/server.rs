@@ -94,13 +94,16 @@ pub(super) struct Shown {
 
 impl Server {
     pub(super) fn new(address: Address) -> Result<Self> {
-        let statement = |file| {
+        let statement = |file: &str| {
             Statement::new(file, include_str!("statements/row.sql"), &address.table, Style::Numbered('$'))
         };
         let statements = statements!(statement);
         let create = statement(super::CREATE_TABLE);
-        let prepare = statement(include_str!("statements/prepare.sql"));
-        let take_in_transaction = statement(include_str!("statements/take_in_transaction.sql"));
+        let place = include_str!("statements/place.sql").lines().filter(|line| !line.starts_with("--"));
+        let place = place.collect::<Vec<_>>().join("\n");
+        let placed = |file: &str| statement(&file.replace("{place}", &place));
+        let prepare = placed(include_str!("statements/prepare.sql"));
+        let take_in_transaction = placed(include_str!("statements/take_in_transaction.sql"));
         let on_runtimes = address.on_runtime.then(Pools::new);
         let wire = Arc::new(Wire::new(address)?);
         let listener = Listener::new(&wire);
@@ -121,9 +124,11 @@ impl Server {
         }
     }
 
-    /// Makes the row of a key where there is none.
-    pub(super) async fn make_row(&self, values: &Values<'_>) -> Result<(), Fault> {
-        self.run(&self.prepare, values).await.map(drop).map_err(|failed| self.fault(&failed))
+    /// Makes the row of a key where there is none. Returns which table it is in.
+    pub(super) async fn make_row(&self, values: &Values<'_>) -> Result<String, Fault> {
+        let rows = self.run(&self.prepare, values).await.map_err(|failed| self.fault(&failed))?;
+        let place = rows.first().map_or(Err(sqlx::Error::RowNotFound), |row| row.try_get(0));
+        place.map_err(|error| self.fault(&Failed::Asking(error)))
     }
 
     fn fault(&self, failed: &Failed) -> Fault {

@@ -208,6 +208,13 @@ impl DatabaseFile {
                 .into(),
             ));
         }
+        if storage::has_several_names(path) {
+            return Err(sqlx::Error::Configuration(
+                "it has several names (hard links), and SQLite keeps a log beside each: what is locked under one is free under \
+                 the other; accepted is a file with one name, or a symbolic link to it"
+                    .into(),
+            ));
+        }
         let mut connection = self.options.connect().await?;
         let mut mode = ask(&mut connection, "PRAGMA journal_mode").await?;
         if mode != "wal"

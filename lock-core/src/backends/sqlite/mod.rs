@@ -24,6 +24,9 @@
 //! the table in a migration of their own: [`CREATE_TABLE`].
 //!
 //! # The file
+//! A file with several names (hard links) is refused, as SQLite keeps a log for each name. `file.db-wal` is a part of the
+//! file: who removes it removes the locks.
+//!
 //! It may be the application's own database. A file with tables in it stays in its journal mode; a new one is put into
 //! WAL mode, in which nobody who reads waits for one who writes, and a commit does not wait for the disk
 //! (`synchronous=NORMAL`): a power cut may undo the last of them, but it has ended all leases as well. In any other mode

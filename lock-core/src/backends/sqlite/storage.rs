@@ -1,5 +1,5 @@
 //! What the file is on: of two machines that share a file, each would take the other's leases for ones that a restart
-//! has ended.
+//! has ended. And whether it is all of what is locked.
 
 use std::path::Path;
 
@@ -51,6 +51,12 @@ fn name_of(number: i128) -> Option<&'static str> {
 #[cfg(not(target_os = "linux"))]
 pub(super) fn shared_between_machines(_: &Path) -> Option<&'static str> {
     None
+}
+
+/// Whether the file is in a directory more than once. SQLite finds the log of a file by the file's name.
+pub(super) fn has_several_names(path: &Path) -> bool {
+    let is_file = |mode| rustix::fs::FileType::from_raw_mode(mode).is_file();
+    rustix::fs::stat(path).is_ok_and(|found| is_file(found.st_mode) && found.st_nlink > 1)
 }
 
 #[cfg(all(test, target_os = "linux"))]

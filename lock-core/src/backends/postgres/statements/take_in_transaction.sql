@@ -25,6 +25,6 @@ WITH taken AS (
     )
     RETURNING token
 )
-SELECT (SELECT token FROM taken), EXISTS (SELECT FROM {table} WHERE id = :id),
+SELECT (SELECT token FROM taken), EXISTS (SELECT FROM {table} WHERE id = :id), {place},
        current_setting('transaction_isolation') = 'read committed',
        (SELECT CAST(pg_notify(:channel, :id || ' ') AS text) FROM taken)
