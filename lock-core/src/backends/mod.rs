@@ -1,5 +1,7 @@
 //! The stores, side by side.
 
+#[cfg(any(feature = "memcached", feature = "mysql", feature = "postgres", feature = "redis"))]
+mod authority;
 mod encoded;
 pub mod file;
 #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]

@@ -38,10 +38,10 @@ pub(crate) fn parse<'a>(rest: &str, own: impl Fn(&str) -> Option<&'a str>) -> Re
 
 pub(super) fn to_options(address: &Address) -> MySqlConnectOptions {
     let mut options = MySqlConnectOptions::new().database(&address.database);
-    options = if address.host.starts_with('/') {
-        options.socket(&address.host)
+    options = if address.place.host.starts_with('/') {
+        options.socket(&address.place.host)
     } else {
-        options.host(&address.host).port(address.port)
+        options.host(&address.place.host).port(address.place.port)
     };
     if let Some(user) = &address.user {
         options = options.username(user);

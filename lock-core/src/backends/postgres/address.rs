@@ -49,8 +49,10 @@ pub(crate) fn is_advisory(mode: Option<&str>) -> Result<bool, String> {
 }
 
 pub(super) fn to_options(address: &Address) -> PgConnectOptions {
-    let mut options =
-        PgConnectOptions::new().host(&address.host).port(address.port).database(&address.database);
+    let mut options = PgConnectOptions::new()
+        .host(&address.place.host)
+        .port(address.place.port)
+        .database(&address.database);
     if let Some(user) = &address.user {
         options = options.username(user);
     }

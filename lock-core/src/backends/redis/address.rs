@@ -2,13 +2,15 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use percent_encoding::percent_decode_str;
 use redis::{
     ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo,
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
 
+use crate::backends::authority::{Place, User, decoded};
+
 const PORT: u16 = 6379;
+const ACCEPTED: &str = "accepted is redis://[user:password@]host[:port][/database]";
 
 /// How long the kernel may wait for an answer to what was sent before it gives a connection up.
 const UNANSWERED: Duration = Duration::from_secs(10);
@@ -36,20 +38,12 @@ impl Address {
     /// # Errors
     /// What is wrong and what is accepted, without any part of the text that may be a secret.
     pub(crate) fn parse(scheme: &str, rest: &str, database: Option<&str>) -> Result<Self, String> {
-        let (secret, place) = match rest.rsplit_once('@') {
-            Some((secret, place)) => (Some(secret), place),
-            None => (None, rest),
-        };
-        let (user, password) = match secret.map(|secret| secret.split_once(':').unwrap_or((secret, ""))) {
-            Some((user, password)) => (decoded(user, "the user")?, decoded(password, "the password")?),
-            None => (String::new(), String::new()),
-        };
-        let given = |text: String| Some(text).filter(|text| !text.is_empty());
+        let (User { name: user, password }, place) = User::split(rest)?;
         let (endpoint, in_path) = if scheme == "redis+unix" {
             (Endpoint::Unix(socket(place)?), None)
         } else {
             let (authority, database) = place.split_once('/').unwrap_or((place, ""));
-            let (host, port) = host_and_port(authority)?;
+            let Place { host, port } = Place::parse(authority, None, PORT, ACCEPTED)?;
             let in_path = Some(database).filter(|database| !database.is_empty());
             (Endpoint::Tcp { host, port, tls: scheme == "rediss" }, in_path)
         };
@@ -59,7 +53,7 @@ impl Address {
                 "the database is not a number; accepted are 0, 1 and so on, as in redis://host/0".to_owned()
             })?,
         };
-        Ok(Self { endpoint, user: given(user), password: given(password), database, on_runtime: false })
+        Ok(Self { endpoint, user, password, database, on_runtime: false })
     }
 
     /// Whether async callers get a connection on their own tokio runtime, which then needs input and output, and timers.
@@ -105,34 +99,9 @@ impl Address {
     }
 }
 
-fn host_and_port(authority: &str) -> Result<(String, u16), String> {
-    const ACCEPTED: &str = "accepted is redis://[user:password@]host[:port][/database]";
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(rest) => {
-            let (host, after) =
-                rest.split_once(']').ok_or_else(|| format!("a \"]\" is missing; {ACCEPTED}"))?;
-            (host, after.strip_prefix(':').or_else(|| after.is_empty().then_some("")))
-        }
-        None => match authority.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (authority, Some("")),
-        },
-    };
-    let host = decoded(host, "the host")?;
-    if host.is_empty() || host.contains(|c: char| c.is_control() || c.is_whitespace() || ",@#".contains(c)) {
-        return Err(format!("it names no single host; {ACCEPTED}"));
-    }
-    let port = match port {
-        Some("") => Some(PORT),
-        Some(port) => port.parse().ok().filter(|port| *port > 0),
-        None => None,
-    };
-    Ok((host, port.ok_or_else(|| format!("the port is not a number from 1 to 65535; {ACCEPTED}"))?))
-}
-
 fn socket(path: &str) -> Result<PathBuf, String> {
     let path = decoded(path, "the socket")?;
-    if path.len() < 2 || !path.starts_with('/') || path.contains('\0') {
+    if path.len() < 2 || !path.starts_with('/') {
         return Err(
             "it names no socket; accepted is an absolute path, as in redis+unix:///run/redis/redis.sock?db=0"
                 .into(),
@@ -141,18 +110,13 @@ fn socket(path: &str) -> Result<PathBuf, String> {
     Ok(PathBuf::from(path))
 }
 
-fn decoded(text: &str, what: &str) -> Result<String, String> {
-    let text = percent_decode_str(text).decode_utf8();
-    text.map(Into::into).map_err(|_| format!("{what} does not decode to UTF-8"))
-}
-
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.endpoint {
             Endpoint::Tcp { host, port, tls } => {
                 let scheme = if *tls { "rediss" } else { "redis" };
-                let bracketed = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-                write!(f, "{scheme}://{bracketed}:{port}/{}", self.database)
+                let place = Place { host: host.clone(), port: *port };
+                write!(f, "{scheme}://{place}/{}", self.database)
             }
             Endpoint::Unix(path) => write!(f, "redis+unix://{}?db={}", path.display(), self.database),
         }

@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use percent_encoding::percent_decode_str;
-
 use super::{DEFAULT, Table};
+use crate::backends::authority::{Place, User, decoded};
 
 /// How the URLs of one kind of server differ from those of another.
 pub(in crate::backends) struct Form {
@@ -22,9 +21,7 @@ pub(in crate::backends) struct Form {
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Address {
     scheme: &'static str,
-    /// Or the path of a socket.
-    pub(in crate::backends) host: String,
-    pub(in crate::backends) port: u16,
+    pub(in crate::backends) place: Place,
     pub(in crate::backends) database: String,
     pub(in crate::backends) user: Option<String>,
     pub(in crate::backends) password: Option<String>,
@@ -44,25 +41,16 @@ impl Address {
         rest: &str,
         own: impl Fn(&str) -> Option<&'a str>,
     ) -> Result<Self, String> {
-        let (secret, place) = match rest.rsplit_once('@') {
-            Some((secret, place)) => (Some(secret), place),
-            None => (None, rest),
-        };
-        let (user, password) = match secret.map(|secret| secret.split_once(':').unwrap_or((secret, ""))) {
-            Some((user, password)) => (decoded(user, "the user")?, decoded(password, "the password")?),
-            None => (String::new(), String::new()),
-        };
-        let (authority, database) = place.split_once('/').unwrap_or((place, ""));
+        let (User { name: user, password }, rest) = User::split(rest)?;
+        let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
         let database = decoded(database, "the database")?;
         if database.is_empty() || database.contains('/') || database.chars().any(char::is_control) {
             return Err(format!("it names no database; {}", form.accepted()));
         }
-        let (host, port) = form.host_and_port(authority, own(form.socket))?;
+        let place = Place::parse(authority, own(form.socket), form.port, &form.accepted())?;
         let tls = form.tls.iter().filter_map(|name| Some((*name, own(name)?.to_owned()))).collect();
         let table = Table::parse(own("table").unwrap_or(DEFAULT), form.quote)?;
-        let given = |text: String| Some(text).filter(|text| !text.is_empty());
-        let (user, password) = (given(user), given(password));
-        Ok(Self { scheme: form.scheme, host, port, database, user, password, tls, table, on_runtime: false })
+        Ok(Self { scheme: form.scheme, place, database, user, password, tls, table, on_runtime: false })
     }
 
     /// Whether async callers get connections on their own tokio runtime, which then needs input and output, and timers.
@@ -80,7 +68,7 @@ impl Address {
         format!(
             "{:?}",
             (
-                (&self.host, self.port, &self.database, &self.user, &self.password),
+                (&self.place, &self.database, &self.user, &self.password),
                 (&self.tls, &self.table, self.on_runtime),
             )
         )
@@ -91,46 +79,11 @@ impl Form {
     pub(in crate::backends) fn accepted(&self) -> String {
         format!("accepted is {}://[user[:password]@]host[:port]/database", self.scheme)
     }
-
-    fn host_and_port(&self, authority: &str, socket: Option<&str>) -> Result<(String, u16), String> {
-        let accepted = || self.accepted();
-        let (host, port) = match authority.strip_prefix('[') {
-            Some(rest) => {
-                let (host, after) =
-                    rest.split_once(']').ok_or_else(|| format!("a \"]\" is missing; {}", accepted()))?;
-                (host, after.strip_prefix(':').or_else(|| after.is_empty().then_some("")))
-            }
-            None => match authority.split_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (authority, Some("")),
-            },
-        };
-        let host = decoded(socket.filter(|_| host.is_empty()).unwrap_or(host), "the host")?;
-        if host.is_empty()
-            || host.contains(|c: char| c.is_control() || c.is_whitespace() || ",@#".contains(c))
-        {
-            return Err(format!("it names no single host; {}", accepted()));
-        }
-        let port = match port {
-            Some("") => Some(self.port),
-            Some(port) => port.parse().ok().filter(|port| *port > 0),
-            None => None,
-        };
-        let port = port.ok_or_else(|| format!("the port is not a number from 1 to 65535; {}", accepted()))?;
-        Ok((host, port))
-    }
-}
-
-fn decoded(text: &str, what: &str) -> Result<String, String> {
-    let text = percent_decode_str(text).decode_utf8();
-    let text = text.map_err(|_| format!("{what} does not decode to UTF-8"))?;
-    if text.contains('\0') { Err(format!("{what} contains a NUL")) } else { Ok(text.into_owned()) }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bracketed = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        write!(f, "{}://{bracketed}:{}/{}", self.scheme, self.port, self.database)
+        write!(f, "{}://{}/{}", self.scheme, self.place, self.database)
     }
 }
 
@@ -160,7 +113,7 @@ mod tests {
             assert_eq!(shown(rest).as_deref(), Ok(expected), "{rest}");
         }
         let socket = Address::parse(&FORM, "/shop", |name| (name == "host").then_some("/run/base"));
-        assert_eq!(socket.map(|address| address.host).as_deref(), Ok("/run/base"));
+        assert_eq!(socket.map(|address| address.place.host).as_deref(), Ok("/run/base"));
     }
 
     #[test]
