@@ -13,6 +13,7 @@ pub(super) struct Place {
 }
 
 /// As whom to speak to a server.
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct User {
     pub(super) name: Option<String>,
@@ -65,6 +66,7 @@ impl fmt::Display for Place {
     }
 }
 
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
 impl User {
     /// Takes the user from the front of what follows the scheme; also returns what is left.
     ///
@@ -133,6 +135,7 @@ mod tests {
         }
     }
 
+    #[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
     #[test]
     fn a_user_is_taken_from_the_front_and_no_secret_is_shown() {
         for (rest, name, password, place) in [
