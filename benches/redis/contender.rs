@@ -15,8 +15,11 @@ pub(crate) const OURS: Entry = Entry {
 };
 
 /// Us, with a connection on the caller's runtime.
-pub(crate) const OURS_ON_RUNTIME: Entry =
-    Entry { name: ON_RUNTIME, waiting: Waiting::Woken, connect: |url| Box::pin(ours::on_runtime(url)) };
+pub(crate) const OURS_ON_RUNTIME: Entry = Entry {
+    name: benches::contender::ON_RUNTIME,
+    waiting: Waiting::Woken,
+    connect: |url| Box::pin(ours::on_runtime(url)),
+};
 
 /// A lock and nothing else: no renewal, no fencing token, nobody waits.
 pub(crate) const RAW: Entry =
