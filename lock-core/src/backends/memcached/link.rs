@@ -162,7 +162,7 @@ impl Drop for Link {
 /// A connection for one call. It is kept for the next one only if it is given back by [`finish`](Self::finish).
 pub(super) struct Lent {
     link: Arc<Link>,
-    loan: pool::Lent<Connection>,
+    of_pool: pool::Lent<Connection>,
     limit: Limit,
     /// An exchange has failed, and it is of no use any more.
     broken: bool,
@@ -182,8 +182,8 @@ enum Limit {
 }
 
 impl Lent {
-    fn new(link: &Arc<Link>, loan: pool::Lent<Connection>, limit: Limit) -> Self {
-        Self { link: Arc::clone(link), loan, limit, broken: false, sent: Moment::now() }
+    fn new(link: &Arc<Link>, of_pool: pool::Lent<Connection>, limit: Limit) -> Self {
+        Self { link: Arc::clone(link), of_pool, limit, broken: false, sent: Moment::now() }
     }
 
     /// Sends commands in one go.
@@ -191,7 +191,7 @@ impl Lent {
         &mut self,
         commands: [Command; N],
     ) -> Result<[Reply; N], Broken> {
-        let connection = &mut self.loan.connection;
+        let connection = &mut self.of_pool.connection;
         if let Limit::Until(until) = self.limit {
             connection.limit(until.saturating_duration_since(Instant::now()));
         }
@@ -257,6 +257,6 @@ impl Lent {
     }
 
     pub(super) fn finish(self) {
-        if self.broken { self.loan.discard() } else { self.loan.give_back() }
+        if self.broken { self.of_pool.discard() } else { self.of_pool.give_back() }
     }
 }

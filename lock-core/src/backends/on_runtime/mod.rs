@@ -131,13 +131,14 @@ impl<T: Clone + Send + 'static> OnRuntimes<T> {
     }
 
     /// None of them is of any use any more.
+    #[cfg(feature = "redis")]
     pub(in crate::backends) fn clear(&self) {
         let all = mem::take(&mut self.known().runtimes);
         drop(all);
     }
 
     /// What is kept at the moment.
-    #[cfg(any(feature = "memcached", feature = "mysql", feature = "postgres"))]
+    #[cfg(feature = "memcached")]
     fn all(&self) -> Vec<T> {
         self.known().runtimes.iter().filter_map(|(_, kept)| kept.what.clone()).collect()
     }
@@ -185,5 +186,92 @@ impl<T: Clone + Send + 'static> Drop for Keeper<T> {
         } else {
             of.remove(self.place);
         }
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicU32, Ordering},
+        time::Duration,
+    };
+
+    use tokio::runtime::{Builder, Runtime};
+
+    use super::*;
+
+    fn runtime() -> Runtime {
+        Builder::new_current_thread().build().unwrap()
+    }
+
+    /// Keeps a number.
+    async fn seven(keeper: Keeper<u32>) {
+        assert!(keeper.has(7));
+        std::future::pending::<()>().await;
+    }
+
+    /// Asks twice: whoever keeps it has had his turn in between.
+    async fn asked(on: &Arc<OnRuntimes<u32>>) -> [Option<u32>; 2] {
+        let ask = || on.get(std::process::id(), seven).map(|(_, what)| what);
+        let first = ask();
+        tokio::task::yield_now().await;
+        [first, ask()]
+    }
+
+    #[test]
+    fn each_runtime_has_its_own_which_is_forgotten_with_it() {
+        let on = OnRuntimes::new();
+        let (first, second) = (runtime(), runtime());
+        assert_eq!(first.block_on(asked(&on)), [None, Some(7)]);
+        assert_eq!(second.block_on(asked(&on)), [None, Some(7)]);
+        assert_eq!(first.block_on(asked(&on)), [Some(7), Some(7)]);
+        drop(first);
+        assert_eq!(on.known().runtimes.len(), 1);
+        drop(second);
+        assert!(on.known().runtimes.is_empty());
+        assert!(on.get(std::process::id(), seven).is_none(), "nobody is on a runtime");
+    }
+
+    #[test]
+    fn what_is_removed_is_made_anew_and_its_end_does_not_end_its_successor() {
+        let (on, runtime) = (OnRuntimes::new(), runtime());
+        runtime.block_on(async {
+            asked(&on).await;
+            let (old, _) = on.get(std::process::id(), seven).unwrap();
+            on.remove(old);
+            assert_eq!(asked(&on).await, [None, Some(7)]);
+            // The task of the old one has ended meanwhile.
+            on.remove(old);
+            tokio::task::yield_now().await;
+            assert_eq!(asked(&on).await, [Some(7), Some(7)]);
+        });
+    }
+
+    #[test]
+    fn a_runtime_that_cannot_have_it_is_not_tried_again() {
+        let (on, runtime, tried) = (OnRuntimes::<u32>::new(), runtime(), Arc::new(AtomicU32::new(0)));
+        runtime.block_on(async {
+            for _ in 0..5 {
+                let tried = Arc::clone(&tried);
+                let none = on.get(std::process::id(), |keeper| async move {
+                    let _keeper = keeper;
+                    tried.fetch_add(1, Ordering::SeqCst);
+                    // There are no timers here.
+                    tokio::time::sleep(Duration::ZERO).await;
+                });
+                assert!(none.is_none());
+                tokio::task::yield_now().await;
+            }
+        });
+        assert_eq!(tried.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_forked_child_leaves_its_parents_alone() {
+        let (on, runtime) = (OnRuntimes::new(), runtime());
+        runtime.block_on(async {
+            assert_eq!(asked(&on).await, [None, Some(7)]);
+            assert!(on.get(u32::MAX, seven).is_none());
+        });
     }
 }
