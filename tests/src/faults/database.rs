@@ -72,7 +72,7 @@ pub(super) fn a_server_without_room_for_connections_is_an_error_that_says_so_and
         figures.faults += 1;
         let late = S::client(&url, &scene.settings).lock("other");
         let error = acquire(&late, side).unwrap_err();
-        assert!(error.is_retryable() && format!("{error:?}").contains(S::FULL), "{error:?}");
+        assert!(error.is_retryable() && error.to_string().contains(S::FULL), "{error:?}");
         assert_eq!(lost_within(&guard, ttl * 2), None, "lost, though it had its connection");
         drop(others);
         let (other, took) = again(&late, side);

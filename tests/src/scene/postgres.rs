@@ -4,7 +4,7 @@ use std::{thread, time::Duration};
 
 use lock::{Locker, Settings, backends::Postgres};
 
-use super::{Database, Ends, Keeps, Limits, Line, RowLimits, Scene, Stage, StormLimits, process};
+use super::{Database, Ends, Keeps, Limits, Line, RowLimits, Scene, Stage, StormLimits, Strike, process};
 use crate::{
     callers::{LONG, eventually, ms},
     servers::{PostgresServer, Session},
@@ -38,7 +38,7 @@ impl Stage for PostgresServer {
         back: ms(4000),
         storm: StormLimits { ttl: ms(400), lasts: ms(12_000), calm: ms(10_000), connections: 25 },
     };
-    const STRIKES: &'static [(&'static str, fn(&Self, Duration))] = &[
+    const STRIKES: &'static [(&'static str, Strike<Self>)] = &[
         ("rows kept", |server, moment| {
             let mut session = server.session();
             // The table may not yet be made.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lock::{Locker, Settings, backends::Redis};
 
-use super::{Ends, Forgets, Keeps, Limits, Line, Stage, StormLimits, process};
+use super::{Ends, Forgets, Keeps, Limits, Line, Stage, StormLimits, Strike, process};
 use crate::{callers::ms, servers::RedisServer};
 
 impl Stage for RedisServer {
@@ -24,7 +24,7 @@ impl Stage for RedisServer {
         back: ms(2000),
         storm: StormLimits { ttl: ms(400), lasts: ms(12_000), calm: ms(10_000), connections: 40 },
     };
-    const STRIKES: &'static [(&'static str, fn(&Self, Duration))] = &[
+    const STRIKES: &'static [(&'static str, Strike<Self>)] = &[
         ("scripts flushed", |server, _| drop(server.ask(&["SCRIPT", "FLUSH"]))),
         ("subscribers ended", |server, _| drop(server.ask(&["CLIENT", "KILL", "TYPE", "pubsub"]))),
         ("sessions ended", |server, _| server.end_sessions()),
