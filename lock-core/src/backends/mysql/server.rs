@@ -11,7 +11,7 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions, Connection, Executor, Row as _,
+    AssertSqlSafe, ConnectOptions, Connection, Executor, Row as _,
     mysql::{MySqlConnectOptions, MySqlConnection, MySqlQueryResult, MySqlRow},
 };
 
@@ -54,7 +54,7 @@ const SESSION: &str = "SET NAMES utf8mb4, autocommit = 1, innodb_lock_wait_timeo
     sql_safe_updates = 0, sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'; \
     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
     SELECT CAST(@@SESSION.binlog_format AS CHAR CHARACTER SET utf8mb4), \
-    CAST(@@GLOBAL.innodb_flush_log_at_trx_commit AS SIGNED)";
+    CAST(@@GLOBAL.innodb_flush_log_at_trx_commit AS SIGNED), ";
 
 /// A server that replicates statements as they are written takes none in that isolation.
 const STRICTER: &str = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
@@ -63,6 +63,8 @@ const STRICTER: &str = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
 pub struct Server {
     address: Address,
     options: MySqlConnectOptions,
+    /// [`SESSION`], and what is wrong with the table.
+    session: String,
     statements: Statements,
     create: Statement,
     pool: Arc<Pool<MySqlConnection>>,
@@ -86,19 +88,31 @@ impl Server {
             .pipes_as_concat(false)
             .no_engine_substitution(false)
             .disable_statement_logging();
+        let (schema, name) = match address.table.name.split_once('.') {
+            Some((schema, name)) => (format!("'{schema}'"), name),
+            None => ("DATABASE()".to_owned(), &*address.table.name),
+        };
+        let check = bare(include_str!("statements/check.sql"));
+        let session = SESSION.to_owned() + &check.replace("{schema}", &schema).replace("{name}", name);
         Self {
-            address,
+            session,
             options,
             statements,
             create,
             pool: Pool::new(CONNECTIONS),
             warned: AtomicBool::new(false),
+            address,
         }
     }
 
     async fn connect(&self) -> Result<MySqlConnection, sqlx::Error> {
         let mut connection = MySqlConnection::connect_with(&self.options).await?;
-        let shown = connection.fetch_one(sqlx::raw_sql(SESSION)).await?;
+        let shown = connection.fetch_one(sqlx::raw_sql(AssertSqlSafe(self.session.clone()))).await?;
+        if let Some(wrong) = wrong_with(shown.try_get(2)?) {
+            return Err(sqlx::Error::Configuration(
+                format!("the table is another one than this version of the library makes: {wrong}").into(),
+            ));
+        }
         if shown.try_get::<Option<String>, _>(0)?.as_deref() == Some("STATEMENT") {
             connection.execute(sqlx::raw_sql(STRICTER)).await?;
         }
@@ -211,6 +225,15 @@ impl Database for Server {
         // Rows that were found, whether or not they are different now (CLIENT_FOUND_ROWS, which sqlx asks for).
         let done = self.execute(statement, values).await.map_err(|failed| self.fault(&failed))?;
         Ok(done.rows_affected() > 0)
+    }
+}
+
+/// What `check.sql` found.
+const fn wrong_with(found: i64) -> Option<&'static str> {
+    match found {
+        1 => Some("its id is to be its primary key, and nothing else unique, as a key would be held twice"),
+        2 => Some("its times are to be DATETIME(6), as leases would end before their holders know"),
+        _ => None,
     }
 }
 
