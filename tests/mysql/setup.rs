@@ -165,6 +165,32 @@ fn a_table_that_is_another_one_is_an_error_that_says_so() {
     assert_is_permanent(&error, &["another one than this version of the library makes"]);
 }
 
+/// One that takes every statement, and keeps no lock: of a migration that was written anew.
+#[test]
+fn a_table_in_which_a_key_could_be_held_twice_is_refused() {
+    let scene = Scene::new(LONG);
+    for (ours, theirs, said) in [
+        (" PRIMARY KEY", "", "primary key"),
+        ("pid         BIGINT NOT NULL", "pid BIGINT NOT NULL UNIQUE", "primary key"),
+        ("PRIMARY KEY, --", ", PRIMARY KEY (id, pid), --", "primary key"),
+        ("DATETIME(6)", "DATETIME", "DATETIME(6)"),
+    ] {
+        let create = CREATE_TABLE.replace("{table}", "lock_leases");
+        assert!(create.contains(ours), "{ours}");
+        scene.ask(&create.replace(ours, theirs));
+        for side in SIDES {
+            let error = acquire(&scene.as_user("app").lock("k"), side).unwrap_err();
+            assert_is_permanent(&error, &["another one than this version of the library makes", said]);
+        }
+        scene.ask("DROP TABLE lock_leases");
+    }
+    let elsewhere = format!("{}?table=other.leases", scene.server.url());
+    scene.ask("CREATE DATABASE other; GRANT ALL ON other.* TO app@127.0.0.1");
+    scene.ask(&CREATE_TABLE.replace("{table}", "other.leases").replace(" PRIMARY KEY", ""));
+    let error = acquire(&client(&elsewhere, &scene.settings).lock("k"), Side::Blocking).unwrap_err();
+    assert_is_permanent(&error, &["primary key"]);
+}
+
 /// By `LOCK TABLES`, a backup or an `ALTER TABLE`: the server's default is to keep statements waiting for a day.
 #[test]
 fn a_table_that_somebody_keeps_is_held_and_neither_an_error_nor_a_hang() {

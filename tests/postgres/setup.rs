@@ -147,6 +147,10 @@ fn a_table_of_somebody_else_under_that_name_is_left_alone_and_told() {
          expires_at timestamptz, host text, pid bigint, waiters text",
         "id text PRIMARY KEY, key text, owner text, token bigint, last_token bigint, acquired_at timestamptz, \
          expires_at timestamptz, host text, pid bigint, waiters text, color text NOT NULL",
+        "id text PRIMARY KEY, key text, owner text, token bigint, last_token bigint, acquired_at timestamptz, \
+         expires_at timestamptz(0), host text, pid bigint, waiters text",
+        "id text PRIMARY KEY, key text, owner text, token bigint, last_token bigint, acquired_at timestamp, \
+         expires_at timestamp, host text, pid bigint, waiters text",
     ] {
         let scene = Scene::new(LONG);
         scene.ask(&format!("CREATE TABLE lock_leases ({columns})"));

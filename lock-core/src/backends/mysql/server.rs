@@ -10,7 +10,7 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions, Connection, Executor, Row as _,
+    AssertSqlSafe, ConnectOptions, Connection, Executor, Row as _,
     mysql::{MySqlConnectOptions, MySqlConnection, MySqlQueryResult, MySqlRow},
 };
 
@@ -60,7 +60,7 @@ const SESSION: &str = "SET NAMES utf8mb4, autocommit = 1, innodb_lock_wait_timeo
     sql_safe_updates = 0, sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'; \
     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
     SELECT CAST(@@SESSION.binlog_format AS CHAR CHARACTER SET utf8mb4), \
-    CAST(@@GLOBAL.innodb_flush_log_at_trx_commit AS SIGNED)";
+    CAST(@@GLOBAL.innodb_flush_log_at_trx_commit AS SIGNED), ";
 
 /// A server that replicates statements as they are written takes none in that isolation.
 const STRICTER: &str = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
@@ -79,6 +79,8 @@ pub struct Server {
 struct Wire {
     address: Address,
     options: MySqlConnectOptions,
+    /// [`SESSION`], and what is wrong with the table.
+    session: String,
     /// That a crash may make the server forget has been said.
     warned: AtomicBool,
 }
@@ -99,10 +101,17 @@ impl Server {
             .pipes_as_concat(false)
             .no_engine_substitution(false)
             .disable_statement_logging();
+        let (schema, name) = match address.table.name.split_once('.') {
+            Some((schema, name)) => (format!("'{schema}'"), name),
+            None => ("DATABASE()".to_owned(), &*address.table.name),
+        };
+        let check = bare(include_str!("statements/check.sql"));
+        let session = SESSION.to_owned() + &check.replace("{schema}", &schema).replace("{name}", name);
         let on_runtimes = address.on_runtime.then(Pools::new);
-        let wire = Arc::new(Wire { address, options, warned: AtomicBool::new(false) });
+        let wire = Arc::new(Wire { address, options, session, warned: AtomicBool::new(false) });
         Self { wire, statements, create, pool: Pool::new(CONNECTIONS), on_runtimes }
     }
+
     /// Runs a statement; where the table is missing, it is made.
     async fn run(&self, statement: &Statement, values: &Values<'_>, answer: Answer) -> Result<Done, Failed> {
         match self.once(statement, values, answer).await {
@@ -152,7 +161,12 @@ impl Server {
 impl Wire {
     async fn connect(&self) -> Result<MySqlConnection, sqlx::Error> {
         let mut connection = MySqlConnection::connect_with(&self.options).await?;
-        let shown = connection.fetch_one(sqlx::raw_sql(SESSION)).await?;
+        let shown = connection.fetch_one(sqlx::raw_sql(AssertSqlSafe(self.session.clone()))).await?;
+        if let Some(wrong) = wrong_with(shown.try_get(2)?) {
+            return Err(sqlx::Error::Configuration(
+                format!("the table is another one than this version of the library makes: {wrong}").into(),
+            ));
+        }
         if shown.try_get::<Option<String>, _>(0)?.as_deref() == Some("STATEMENT") {
             connection.execute(sqlx::raw_sql(STRICTER)).await?;
         }
@@ -269,6 +283,15 @@ fn taken(done: &MySqlQueryResult, values: &Values<'_>) -> Taken {
     let first = i64::try_from(done.last_insert_id()).unwrap_or(0);
     let last = first + values.reserve - 1;
     if first > 0 { Taken::Granted { first, last } } else { Taken::Refused }
+}
+
+/// What `check.sql` found.
+const fn wrong_with(found: i64) -> Option<&'static str> {
+    match found {
+        1 => Some("its id is to be its primary key, and nothing else unique, as a key would be held twice"),
+        2 => Some("its times are to be DATETIME(6), as leases would end before their holders know"),
+        _ => None,
+    }
 }
 
 /// A part of a statement that stands in a file of its own, without its comment.

@@ -200,8 +200,8 @@ mod tests {
 
     use super::*;
 
-    fn runtime() -> Runtime {
-        Builder::new_current_thread().build().unwrap()
+    fn runtime() -> std::io::Result<Runtime> {
+        Builder::new_current_thread().build()
     }
 
     /// Keeps a number.
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn each_runtime_has_its_own_which_is_forgotten_with_it() {
         let on = OnRuntimes::new();
-        let (first, second) = (runtime(), runtime());
+        let (first, second) = (runtime().unwrap(), runtime().unwrap());
         assert_eq!(first.block_on(asked(&on)), [None, Some(7)]);
         assert_eq!(second.block_on(asked(&on)), [None, Some(7)]);
         assert_eq!(first.block_on(asked(&on)), [Some(7), Some(7)]);
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn what_is_removed_is_made_anew_and_its_end_does_not_end_its_successor() {
-        let (on, runtime) = (OnRuntimes::new(), runtime());
+        let (on, runtime) = (OnRuntimes::new(), runtime().unwrap());
         runtime.block_on(async {
             asked(&on).await;
             let (old, _) = on.get(std::process::id(), seven).unwrap();
@@ -249,7 +249,8 @@ mod tests {
 
     #[test]
     fn a_runtime_that_cannot_have_it_is_not_tried_again() {
-        let (on, runtime, tried) = (OnRuntimes::<u32>::new(), runtime(), Arc::new(AtomicU32::new(0)));
+        let (on, runtime, tried) =
+            (OnRuntimes::<u32>::new(), runtime().unwrap(), Arc::new(AtomicU32::new(0)));
         runtime.block_on(async {
             for _ in 0..5 {
                 let tried = Arc::clone(&tried);
@@ -268,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_forked_child_leaves_its_parents_alone() {
-        let (on, runtime) = (OnRuntimes::new(), runtime());
+        let (on, runtime) = (OnRuntimes::new(), runtime().unwrap());
         runtime.block_on(async {
             assert_eq!(asked(&on).await, [None, Some(7)]);
             assert!(on.get(u32::MAX, seven).is_none());

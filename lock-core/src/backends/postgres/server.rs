@@ -90,6 +90,8 @@ pub(super) struct Shown {
     pub(super) own: bool,
     hasty: bool,
     pub(super) channel: Arc<str>,
+    /// The table has other times than ours, by which leases would end before their holders know.
+    coarse: bool,
 }
 
 impl Server {
@@ -242,8 +244,10 @@ impl Wire {
         let asked = format!(
             "SELECT coalesce(current_setting('lock.session', true), ''), \
              current_setting('synchronous_commit') = 'off', coalesce((SELECT nspname FROM pg_catalog.pg_class AS c \
-             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = to_regclass('{}')), \
-             current_schema(), '')",
+             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = to_regclass('{0}')), \
+             current_schema(), ''), EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = to_regclass('{0}') \
+             AND attname IN ('acquired_at', 'expires_at') \
+             AND (atttypid <> CAST('timestamptz' AS regtype) OR atttypmod NOT IN (-1, 6)))",
             address.table.quoted
         );
         let options = to_options(&address)
@@ -280,7 +284,14 @@ impl Wire {
             Some(connection) => connection,
             None => PgConnection::connect_with(&self.options).await?,
         };
-        let Shown { own, hasty, channel } = self.look_at(&mut connection).await?;
+        let Shown { own, hasty, channel, coarse } = self.look_at(&mut connection).await?;
+        if coarse {
+            return Err(sqlx::Error::Configuration(
+                "the table is another one than this version of the library makes: its times are to be timestamptz, as leases \
+                 would end before their holders know"
+                    .into(),
+            ));
+        }
         if own && hasty {
             // A lease that was granted is not to be forgotten when the server crashes.
             connection.execute("SET synchronous_commit = on").await?;
@@ -306,7 +317,8 @@ impl Wire {
         let schema: String = shown.try_get(2)?;
         let channel: Arc<str> = self.address.table.channel(&schema).into();
         *sync::lock(&self.channel) = Arc::clone(&channel);
-        Ok(Shown { own: shown.try_get::<String, _>(0)? == self.proof, hasty: shown.try_get(1)?, channel })
+        let own = shown.try_get::<String, _>(0)? == self.proof;
+        Ok(Shown { own, hasty: shown.try_get(1)?, channel, coarse: shown.try_get(3)? })
     }
 
     /// Where those who wait are told, if there ever was a connection.
