@@ -4,36 +4,17 @@ use sqlx::{Error, mysql::MySqlDatabaseError};
 
 use crate::{
     backend::Fault,
-    backends::sql::{Address, Failed},
+    backends::sql::{Address, Failed, Said},
 };
 
 pub(super) fn of(failed: &Failed, address: &Address) -> Fault {
-    match failed {
-        Failed::Connecting(error) => of_a_connection(error, address),
-        Failed::Asking(error) => of_a_statement(error, address),
-    }
-}
-
-/// The error of a statement that was sent.
-fn of_a_statement(error: &Error, address: &Address) -> Fault {
-    let fault = Fault::failed(text(error, address));
-    match number(error) {
-        Some(number) if interrupts(number) => fault.maybe_executed(),
-        // The statement is refused, and what it has done undone.
-        Some(number) if is_permanent(number) => fault.permanent(),
-        Some(_) => fault,
-        None => fault.maybe_executed(),
-    }
-}
-
-/// The error of a connection that was not made: nothing was asked on it.
-fn of_a_connection(error: &Error, address: &Address) -> Fault {
-    let fault = Fault::failed(text(error, address));
-    match (error, number(error)) {
-        (_, Some(number)) if is_permanent(number) => fault.permanent(),
-        (Error::Configuration(_) | Error::Tls(_), _) => fault.permanent(),
-        _ => fault,
-    }
+    let error = failed.error();
+    let said = number(error).map(|number| match () {
+        () if interrupts(number) => Said::Interrupted,
+        () if is_permanent(number) => Said::Permanent,
+        () => Said::Refused,
+    });
+    failed.means(said, text(error, address))
 }
 
 /// Whether nothing more should be asked on the connection that it came from. One to a server that only reads is given

@@ -4,37 +4,17 @@ use sqlx::{Error, postgres::PgDatabaseError};
 
 use crate::{
     backend::Fault,
-    backends::sql::{Address, Failed},
+    backends::sql::{Address, Failed, Said},
 };
 
 pub(super) fn of(failed: &Failed, address: &Address) -> Fault {
-    match failed {
-        Failed::Connecting(error) => of_a_connection(error, address),
-        Failed::Asking(error) => of_a_statement(error, address),
-    }
-}
-
-/// The error of a statement that was sent.
-fn of_a_statement(error: &Error, address: &Address) -> Fault {
-    let fault = Fault::failed(text(error, address));
-    match code(error) {
-        // The session was ended, at the end of the statement or before it.
-        Some(code) if ends_session(code) => fault.maybe_executed(),
-        // The statement is refused, and what it has done undone.
-        Some(code) if is_permanent(code) => fault.permanent(),
-        Some(_) => fault,
-        None => fault.maybe_executed(),
-    }
-}
-
-/// The error of a connection that was not made: nothing was asked on it.
-fn of_a_connection(error: &Error, address: &Address) -> Fault {
-    let fault = Fault::failed(text(error, address));
-    match (error, code(error)) {
-        (_, Some(code)) if is_permanent(code) => fault.permanent(),
-        (Error::Configuration(_) | Error::Tls(_), _) => fault.permanent(),
-        _ => fault,
-    }
+    let error = failed.error();
+    let said = code(error).map(|code| match () {
+        () if ends_session(code) => Said::Interrupted,
+        () if is_permanent(code) => Said::Permanent,
+        () => Said::Refused,
+    });
+    failed.means(said, text(error, address))
 }
 
 /// Whether nothing more can be asked on the connection that it came from.

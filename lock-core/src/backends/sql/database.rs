@@ -144,6 +144,35 @@ pub(in crate::backends) enum Failed {
     Asking(sqlx::Error),
 }
 
+/// What a server says by the code of its error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::backends) enum Said {
+    /// The session or the statement was ended, when it was done or before.
+    Interrupted,
+    /// It would be refused again.
+    Permanent,
+    /// It is refused, and what it has done undone.
+    Refused,
+}
+
+impl Failed {
+    pub(in crate::backends) const fn error(&self) -> &sqlx::Error {
+        let (Self::Connecting(error) | Self::Asking(error)) = self;
+        error
+    }
+
+    /// What it means; `said` is `None` where the error is not the server's.
+    pub(in crate::backends) fn means(&self, said: Option<Said>, text: String) -> Fault {
+        let fault = Fault::failed(text);
+        match (self, said) {
+            (_, Some(Said::Permanent))
+            | (Self::Connecting(sqlx::Error::Configuration(_) | sqlx::Error::Tls(_)), _) => fault.permanent(),
+            (Self::Asking(_), None | Some(Said::Interrupted)) => fault.maybe_executed(),
+            _ => fault,
+        }
+    }
+}
+
 /// The statements of a database, which stand in files of the same names beside it; `$statement` reads one.
 macro_rules! statements {
     ($statement:ident) => {

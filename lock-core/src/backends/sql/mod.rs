@@ -35,7 +35,7 @@ pub(crate) use self::address::Address;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(in crate::backends) use self::address::Form;
 pub(in crate::backends) use self::{
-    database::{Database, Failed, Statements, Taken, statements},
+    database::{Database, Failed, Said, Statements, Taken, statements},
     row::{BETWEEN, Row, lease},
     rows::{Names, Rows},
     statement::{Statement, Style},

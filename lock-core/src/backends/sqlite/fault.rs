@@ -19,7 +19,7 @@ const PROTOCOL: i32 = 15;
 const NOT_A_DATABASE: i32 = 26;
 
 pub(super) fn of(failed: &Failed, address: &Address) -> Fault {
-    let (Failed::Connecting(error) | Failed::Asking(error)) = failed;
+    let error = failed.error();
     let fault = Fault::failed(format!("{address}: {}", text(error, address)));
     let executed = match (failed, primary(error)) {
         (Failed::Connecting(_), _) => false,

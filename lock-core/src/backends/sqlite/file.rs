@@ -168,8 +168,7 @@ impl DatabaseFile {
 
     /// Whether a file that is locked may be so for a key that is held: not for ever.
     fn is_locked_for_now(&self, failed: &Failed) -> bool {
-        let (Failed::Connecting(error) | Failed::Asking(error)) = failed;
-        fault::is_busy(error) && self.locked_for() < LOCKED
+        fault::is_busy(failed.error()) && self.locked_for() < LOCKED
     }
 
     /// A connection to the file that is there now.
