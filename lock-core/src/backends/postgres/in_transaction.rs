@@ -56,7 +56,7 @@ pub(crate) async fn acquire(
             make_row(postgres, request).await?;
             continue;
         }
-        if let Some(token) = token(looked, &place, postgres.database())? {
+        if let Some(token) = token(&looked, &place, postgres.database())? {
             return Ok(Outcome::Had(token));
         }
         let rows = (postgres.clone(), request.clone());
@@ -108,8 +108,8 @@ async fn take(
     run(server, &values, connection).await.map_err(failed)
 }
 
-fn token(looked: Looked, place: &str, server: &Server) -> Result<Option<FencingToken>, Fault> {
-    let Looked { token, known, sees_others, .. } = looked;
+fn token(looked: &Looked, place: &str, server: &Server) -> Result<Option<FencingToken>, Fault> {
+    let Looked { token, known, sees_others, .. } = *looked;
     if looked.place != place {
         return Err(Fault::failed(format!(
             "{}: the transaction is on another server, database or schema than the locker: its table of leases is another one",
