@@ -187,6 +187,29 @@ fn a_server_that_is_killed_ends_all_and_tokens_go_on_growing() {
     assert!(guard.release().unwrap_err().is_lost() && again.is_held());
 }
 
+/// Also by one who may not make the table, which is there.
+#[test]
+fn a_row_that_somebodys_transaction_keeps_is_held_and_no_error() {
+    let scene = Scene::new();
+    release(&scene.client().lock("k").acquire().unwrap(), Side::Blocking).unwrap();
+    scene.server.ask(
+        "REVOKE CREATE ON SCHEMA public FROM PUBLIC; CREATE ROLE app LOGIN; \
+         GRANT SELECT, INSERT, UPDATE ON lock_leases TO app",
+    );
+    let app = Advisory::open(&scene.url().replace("postgres@", "app@")).unwrap();
+    let lock = Locker::with_backend_and(app, &scene.settings).unwrap().lock("k").wait(LONG);
+    let mut session = scene.server.session();
+    for side in SIDES {
+        session.ask("BEGIN").unwrap();
+        session.ask("SELECT key FROM lock_leases FOR UPDATE").unwrap();
+        let error = acquire(&lock.clone().wait(ms(100)), side).unwrap_err();
+        assert!(error.is_locked(), "{error:?}");
+        session.ask("COMMIT").unwrap();
+        release(&acquire(&lock, side).unwrap(), side).unwrap();
+    }
+    assert_eq!(scene.server.ask("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"), "0");
+}
+
 #[test]
 fn a_pooler_is_refused_and_holders_are_listed() {
     let scene = Scene::new();

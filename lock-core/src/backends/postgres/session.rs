@@ -268,21 +268,25 @@ impl Worker {
             ..Values::of(&wanted.id)
         };
         let script = Arc::clone(&self.script);
-        let taken = match self.query(&values, Some(&script.take)).await {
-            // It may have the lock, and no row for it.
-            Err(fault) if !fault.may_have_executed() => {
-                self.query(&values, Some(&script.free)).await?;
-                self.query(&values, Some(&script.create)).await?;
-                self.query(&values, Some(&script.take)).await
+        let mut taken = self.ask(&values, Some(&script.take)).await?;
+        if taken.as_ref().is_err_and(fault::is_missing) {
+            match self.ask(&values, Some(&script.create)).await? {
+                Err(error) if !fault::is_there_already(&error) => return Err(self.fault(error)),
+                _ => {}
             }
-            taken => taken,
-        };
+            taken = self.ask(&values, Some(&script.take)).await?;
+        }
         let taken = match taken {
-            Err(fault) if !fault.may_have_executed() => {
+            // It may have the lock, and no row for it.
+            Err(error) if !ends_connection(&error) => {
                 self.query(&values, Some(&script.free)).await?;
-                Err(fault)
+                // Somebody's transaction keeps the row.
+                if fault::is_locked(&error) {
+                    return Ok(None);
+                }
+                Err(self.fault(error))
             }
-            taken => taken,
+            taken => taken.map_err(|error| self.fault(error)),
         };
         let Some(row) = taken?.pop() else { return Ok(None) };
         let tokens = row.try_get(0).and_then(|first| Ok((first, row.try_get(1)?)));
@@ -327,6 +331,15 @@ impl Worker {
         values: &Values<'_>,
         statement: Option<&Statement>,
     ) -> Result<Vec<PgRow>, Fault> {
+        self.ask(values, statement).await?.map_err(|error| self.fault(error))
+    }
+
+    /// The same, and what the server says to it.
+    async fn ask(
+        &mut self,
+        values: &Values<'_>,
+        statement: Option<&Statement>,
+    ) -> Result<Result<Vec<PgRow>, sqlx::Error>, Fault> {
         let sent = Moment::now();
         let asked = async {
             match statement {
@@ -342,7 +355,7 @@ impl Worker {
         if answer.as_ref().err().is_none_or(|error| !ends_connection(error)) {
             self.state.until.fetch_max(sent.after(BELIEVED).as_nanos(), Ordering::AcqRel);
         }
-        answer.map_err(|error| self.fault(error))
+        Ok(answer)
     }
 
     fn fault(&self, error: sqlx::Error) -> Fault {
