@@ -1,7 +1,7 @@
 //! Who waits gets his turn, whatever becomes of those before him in line.
 
 use std::{
-    thread,
+    fs, thread,
     time::{Duration, Instant},
 };
 
@@ -17,7 +17,7 @@ const TIMES: u32 = 40;
 
 /// A holder, so many processes in line after it, and one more waiter, who is to have the lock soon after `befall` has
 /// happened to those before him and the holder has released it. Returns how long that took him, each time, in order.
-fn stalls(times: u32, ttl: Duration, before: u64, befall: impl Fn(&mut Vec<Peer>)) -> Vec<Duration> {
+fn stalls(times: u32, ttl: Duration, before: u64, befall: impl Fn(&Scene, &mut Vec<Peer>)) -> Vec<Duration> {
     let scene = Scene::new(ttl);
     let (holder, waiting) = (scene.far(), scene.far());
     let mut stalls: Vec<Duration> = (0..times)
@@ -38,7 +38,7 @@ fn stalls(times: u32, ttl: Duration, before: u64, befall: impl Fn(&mut Vec<Peer>
                     (Instant::now(), guard)
                 });
                 scene.wait_in_line(&key, before + 1);
-                befall(&mut victims);
+                befall(&scene, &mut victims);
                 let begin = Instant::now();
                 release(&guard, side(round)).unwrap();
                 let (had, successor) = waiter.join().unwrap();
@@ -53,6 +53,19 @@ fn stalls(times: u32, ttl: Duration, before: u64, befall: impl Fn(&mut Vec<Peer>
     stalls
 }
 
+/// Waits until the server has answered what it was asked: also what one has sent who has been stopped since.
+fn answers_all(scene: &Scene) {
+    let here = format!(":{:04X}", scene.server.port());
+    let is_read = || {
+        let connections = fs::read_to_string("/proc/net/tcp").unwrap();
+        let mut fields = connections.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        // Its number, its ends, its state, and what is to be sent and to be read.
+        fields.all(|field| !field[1].ends_with(&here) || field[4].ends_with(":00000000"))
+    };
+    let asked = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid()";
+    assert!(eventually(LONG, || is_read() && scene.number(asked) == 0));
+}
+
 fn show(what: &str, stalls: &[Duration]) -> (Duration, Duration) {
     let (median, worst) = (stalls[stalls.len() / 2], stalls[stalls.len() - 1]);
     report(&format!(
@@ -64,7 +77,7 @@ fn show(what: &str, stalls: &[Duration]) -> (Duration, Duration) {
 
 #[test]
 fn a_waiter_is_woken_by_the_release() {
-    let stalls = stalls(TIMES, LONG, 0, |_| ());
+    let stalls = stalls(TIMES, LONG, 0, |_, _| ());
     let (median, worst) = show("waiters woken", &stalls);
     // Well below the interval of retries, which is 20 ms, and the time for which a key is kept.
     assert!(median <= ms(15), "{median:?}");
@@ -73,7 +86,7 @@ fn a_waiter_is_woken_by_the_release() {
 
 #[test]
 fn a_killed_waiter_at_the_head_of_the_line_stalls_for_a_moment_only() {
-    let stalls = stalls(TIMES, LONG, 1, |victims| kill(&mut victims[0]));
+    let stalls = stalls(TIMES, LONG, 1, |_, victims| kill(&mut victims[0]));
     let (median, worst) = show("waiters killed at the head", &stalls);
     assert!(median <= WINDOW + ms(50), "{median:?}");
     assert!(worst <= WINDOW + LOOK, "{worst:?}");
@@ -82,7 +95,7 @@ fn a_killed_waiter_at_the_head_of_the_line_stalls_for_a_moment_only() {
 #[test]
 fn a_waiter_that_is_killed_as_the_lock_comes_to_him_leaves_it_when_its_time_is_over() {
     let ttl = ms(900);
-    let stalls = stalls(TIMES, ttl, 1, |victims| {
+    let stalls = stalls(TIMES, ttl, 1, |_, victims| {
         // Not waited for: it may be dead, dying, or still have had the lock.
         victims[0].kill();
     });
@@ -92,7 +105,7 @@ fn a_waiter_that_is_killed_as_the_lock_comes_to_him_leaves_it_when_its_time_is_o
 
 #[test]
 fn several_killed_waiters_at_the_head_stall_for_a_moment_together() {
-    let stalls = stalls(10, LONG, 3, |victims| victims.iter_mut().for_each(kill));
+    let stalls = stalls(10, LONG, 3, |_, victims| victims.iter_mut().for_each(kill));
     let (median, worst) = show("times three waiters killed at the head", &stalls);
     assert!(median <= WINDOW + ms(50), "{median:?}");
     assert!(worst <= WINDOW + LOOK, "{worst:?}");
@@ -100,7 +113,10 @@ fn several_killed_waiters_at_the_head_stall_for_a_moment_together() {
 
 #[test]
 fn a_stopped_waiter_at_the_head_of_the_line_stalls_for_a_moment_only() {
-    let stalls = stalls(20, LONG, 1, |victims| stop(&victims[0]));
+    let stalls = stalls(20, LONG, 1, |scene, victims| {
+        stop(&victims[0]);
+        answers_all(scene);
+    });
     let (_, worst) = show("waiters stopped at the head", &stalls);
     assert!(worst <= WINDOW + LOOK, "{worst:?}");
 }
