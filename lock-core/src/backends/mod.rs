@@ -14,7 +14,7 @@ mod on_runtime;
 #[cfg(any(feature = "memcached", feature = "mysql", feature = "postgres", feature = "sqlite"))]
 #[cfg_attr(
     not(all(feature = "mysql", feature = "postgres", feature = "sqlite")),
-    allow(dead_code, reason = "not every store needs all of it")
+    allow(dead_code, unreachable_pub, reason = "not every store needs all of it")
 )]
 mod pool;
 #[cfg(feature = "postgres")]
