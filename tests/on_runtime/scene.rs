@@ -67,11 +67,12 @@ impl Scene {
         lock.acquire().unwrap().release().unwrap();
         smol::block_on(pair(lock));
         // Those of this thread, and of the background thread.
-        let others = self.proxy.open();
+        let (others, made) = (self.proxy.open(), self.proxy.accepted());
         runtime.block_on(async {
             for _ in 0..500 {
                 pair(lock).await;
-                if self.proxy.open() > others {
+                // Those of a runtime that has just ended may still be open.
+                if self.proxy.accepted() > made {
                     // It is there; that it was given back is a matter of its own task.
                     tokio::time::sleep(ms(50)).await;
                     return;

@@ -189,7 +189,7 @@ impl<T: Clone + Send + 'static> Drop for Keeper<T> {
     }
 }
 
-#[cfg(all(test, not(shuttle)))]
+#[cfg(test)]
 mod tests {
     use std::{
         sync::atomic::{AtomicU32, Ordering},

@@ -48,12 +48,12 @@ pub(in crate::backends) const WINDOW: Duration = Duration::from_millis(150);
 
 /// Bytes as hexadecimal digits.
 pub(in crate::backends) fn digits(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] =
-        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-    let both = |byte: u8| [byte >> 4, byte & 15].map(|half| DIGITS[usize::from(half)]);
-    let mut digits = String::with_capacity(2 * bytes.len());
-    digits.extend(bytes.iter().flat_map(|byte| both(*byte)));
-    digits
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut digits = Vec::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        digits.extend([byte >> 4, byte & 15].map(|half| DIGITS[usize::from(half)]));
+    }
+    String::from_utf8(digits).unwrap_or_default()
 }
 
 #[cfg(test)]

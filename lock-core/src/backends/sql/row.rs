@@ -35,7 +35,11 @@ pub struct Row {
 
 /// An owner as it stands in line.
 pub(super) fn entry(owner: &str) -> String {
-    format!("{BETWEEN}{owner}{BETWEEN}")
+    let mut entry = String::with_capacity(owner.len() + 2);
+    entry.push(BETWEEN);
+    entry.push_str(owner);
+    entry.push(BETWEEN);
+    entry
 }
 
 impl Row {

@@ -165,8 +165,9 @@ impl<D: Database> Inner<D> {
     }
 
     async fn of_a_lease(&self, statement: &Statement, lease: &Lease, ttl: Ttl) -> Result<bool, Fault> {
-        let (id, owner) = (id(&lease.key), lease.owner.to_string());
-        let values = Values { owner: &owner, ttl: row::as_micros(ttl.get()), ..Values::of(&id) };
+        let (id, mut space) = (id(&lease.key), [0; 32]);
+        let owner = lease.owner.text(&mut space);
+        let values = Values { owner, ttl: row::as_micros(ttl.get()), ..Values::of(&id) };
         self.database.change(statement, &values).await
     }
 
@@ -203,8 +204,9 @@ impl<D: Database> Inner<D> {
     }
 
     async fn release_on(&self, here: D::Here, lease: &Lease) -> Result<bool, Fault> {
-        let (id, owner) = (id(&lease.key), lease.owner.to_string());
-        self.database.release_on(here, &Values { owner: &owner, ..Values::of(&id) }).await
+        let (id, mut space) = (id(&lease.key), [0; 32]);
+        let owner = lease.owner.text(&mut space);
+        self.database.release_on(here, &Values { owner, ..Values::of(&id) }).await
     }
 
     fn is_contended(&self) {
@@ -383,7 +385,7 @@ pub(in crate::backends) struct Names {
 
 impl Names {
     pub(in crate::backends) fn of(request: &Request) -> Self {
-        let owner = request.owner.to_string();
+        let owner = request.owner.text(&mut [0; 32]).to_owned();
         Self { id: id(&request.key), entry: row::entry(&owner), owner }
     }
 }
