@@ -298,7 +298,7 @@ fn a_watch_that_fails_or_panics_is_an_error_and_leaves_nothing() {
 #[test]
 fn a_bounded_wait_ends_in_time_though_the_store_hangs() {
     let store = Leases::new().notifying();
-    let _held = lock_of(&store.client()).acquire().unwrap();
+    let _held = lock_of(&store.client()).ttl(Duration::from_secs(30)).acquire().unwrap();
     for what in [Operation::Acquire, Operation::Watch] {
         for effect in [Effect::Hang, Effect::LostAnswer] {
             let client = store.client();

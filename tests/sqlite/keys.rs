@@ -83,3 +83,20 @@ fn lockers_of_one_process_on_one_file_exclude_each_other() {
         guard.release().unwrap();
     }
 }
+
+#[test]
+fn containers_with_clocks_of_their_own_exclude_each_other() {
+    let scene = Scene::new(LONG);
+    let (mut ahead, lock) = (scene.peer_of_another_time(), scene.client().lock("k").wait(LONG));
+    let guard = lock.acquire().unwrap();
+    assert_eq!(
+        smol::block_on(ahead.ask(&["acquire", "g", "k", "wait=100"]))[0],
+        "timeout",
+        "it sees no lease"
+    );
+    guard.release().unwrap();
+    smol::block_on(ahead.hold("g", "k", &[]));
+    assert!(lock.try_acquire().unwrap().is_none());
+    assert_eq!(smol::block_on(ahead.ask(&["release", "g"])), ["released"]);
+    lock.acquire().unwrap().release().unwrap();
+}

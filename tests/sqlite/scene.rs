@@ -66,6 +66,15 @@ impl Scene {
         Peer::start(command, &self.settings, Side::Blocking).unwrap()
     }
 
+    /// The same, in a container whose clock since the start of the machine is another one.
+    pub(crate) fn peer_of_another_time(&self) -> Peer {
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--time", "--boottime", "1000000", "--fork", "--kill-child", "--"]);
+        let holder = holder(&self.url());
+        command.arg(holder.get_program()).args(holder.get_args());
+        Peer::start(command, &self.settings, Side::Blocking).unwrap()
+    }
+
     /// A process full of callers.
     pub(crate) fn crowd(&self, side: Side) -> Peer {
         Peer::start(crowd(&self.url()), &self.settings, side).unwrap()
