@@ -7,21 +7,9 @@ use std::{
 };
 
 use lock_core::conformance::Peer;
-use tests::report;
+use tests::{report, shares::stop};
 
 use crate::scene::{LONG, SIDES, Scene, TTL, acquire, eventually, ms, release, running_since};
-
-/// Tells processes to stop, all before any is heard, so that they do at about the same time. Returns what each caller had.
-fn stop(crowds: &mut [Peer]) -> Vec<Vec<u32>> {
-    crowds.iter_mut().for_each(|crowd| crowd.tell(&["stop"]));
-    let heard = crowds.iter_mut().map(|crowd| {
-        let answer = smol::block_on(crowd.answer());
-        let mut counts: Vec<u32> = answer.iter().map(|count| count.parse().unwrap()).collect();
-        assert_eq!(counts.pop(), Some(0), "calls failed");
-        counts
-    });
-    heard.collect()
-}
 
 #[test]
 fn four_greedy_processes_have_at_least_half_their_share_each() {
