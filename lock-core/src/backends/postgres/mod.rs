@@ -16,6 +16,8 @@
 //! A client has at most four connections, and one that listens, from when somebody waits. What is set for a role or a
 //! database does not matter to it (`lock_timeout`, `default_transaction_isolation`, and but for poolers
 //! `statement_timeout`). Where `search_path` is not the same for all users, the schema belongs into the table's name.
+//! A key can have the letters that the encoding of the database has: `UTF8` has all, `LATIN1` refuses most of them. Where an
+//! administrator ends idle sessions (`idle_session_timeout`) within less than a second, `mode=advisory` loses its locks.
 //!
 //! # Settings
 //! Beside those of every locker, in the URL's query: `table=lock_leases`, with a schema before a dot or without; `host=`
