@@ -68,8 +68,8 @@ impl Stage for MemcachedServer {
 
 impl Forgets for MemcachedServer {
     const FORGOTTEN: Duration = ms(9000);
-    /// Once it is back, and not when a renewal is due.
-    const KNOWS: Duration = ms(400);
+    /// Once it is back, at the next try of a renewal, which is every 450 ms; and not when a renewal is due, after 3 s.
+    const KNOWS: Duration = ms(1000);
 }
 
 impl Scene<MemcachedServer> {

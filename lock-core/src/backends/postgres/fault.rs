@@ -67,7 +67,7 @@ fn text(error: &Error, address: &Address) -> String {
             "; a user needs SELECT, INSERT, UPDATE and DELETE on the table, and CREATE on the schema to make it"
         }
         Some("3F000") => "; the schema of the table has to be made first",
-        Some("25006") => "; accepted is a primary, and a session or transaction that is not read-only",
+        Some("25006") => "; locks are kept on a primary, in a session or transaction that is not read-only",
         Some("42703" | "42804" | "42883" | "42P10" | "23502" | "23514" | "22001") => {
             "; the table is another one than this version of the library makes"
         }
