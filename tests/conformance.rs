@@ -48,8 +48,14 @@ fn main() {
         for step in 0..rows.len() {
             for (column, subject) in matrix.subjects.iter().enumerate() {
                 let (row, case) = rows[(step + column * APART) % rows.len()];
-                // Each case meets each backend on half of the executors, and each executor on half of the backends.
-                if side == Side::Async && (row + column + number) % 2 == 1 {
+                // Each case meets each backend on half of the executors, and each executor on half of the backends; what is
+                // about tokio's runtimes, on those of tokio.
+                let meets = if subject.name.ends_with("-on-runtime") {
+                    executor_name.starts_with("tokio")
+                } else {
+                    side == Side::Blocking || (row + column + number).is_multiple_of(2)
+                };
+                if !meets {
                     continue;
                 }
                 let name = format!("{}/{executor_name}/{}", subject.name, case.name);
