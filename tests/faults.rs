@@ -84,7 +84,8 @@ fn kill_holders(subject: &Subject, key: &str, times: u32) -> Killed {
     let scratch = Scratch::new("kill");
     let path = scratch.path().join("history");
     let settings = settings("kill:", ttl_of(subject));
-    let lock = subject.open(&settings).unwrap().lock(key);
+    // As long as anybody else: a busy machine may not answer a single request in time.
+    let lock = subject.open(&settings).unwrap().lock(key).wait(Duration::from_secs(10));
     let mut others = [peer(subject, &settings, Side::Blocking), peer(subject, &settings, Side::Async)];
     let mut history = String::new();
     let (mut kills, mut last) = (Vec::new(), 0);
