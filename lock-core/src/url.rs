@@ -124,12 +124,12 @@ impl Url {
             #[cfg(feature = "redis")]
             "redis" | "rediss" | "redis+unix" => {
                 let address = Address::parse(&scheme, rest, query.own("db"));
-                let address = address.map_err(|wrong| Error::config(format!("{shown:?}: {wrong}")))?;
+                let address = address.map_err(|wrong| shown.refused(&wrong))?;
                 Place::Redis(address.on_runtime(query.on_runtime(shown)?))
             }
             #[cfg(feature = "postgres")]
             "postgres" | "postgresql" => {
-                let wrong = |wrong| Error::config(format!("{shown:?}: {wrong}"));
+                let wrong = |wrong: String| shown.refused(&wrong);
                 let address = postgres::parse(rest, |name| query.own(name)).map_err(wrong)?;
                 let advisory = postgres::is_advisory(query.own("mode")).map_err(wrong)?;
                 let on_runtime = query.on_runtime(shown)?;
@@ -148,18 +148,18 @@ impl Url {
             #[cfg(feature = "memcached")]
             "memcache" | "memcached" => {
                 let address = memcached::Address::parse(rest);
-                let address = address.map_err(|wrong| Error::config(format!("{shown:?}: {wrong}")))?;
+                let address = address.map_err(|wrong| shown.refused(&wrong))?;
                 Place::Memcached(address.on_runtime(query.on_runtime(shown)?))
             }
             #[cfg(feature = "sqlite")]
             "sqlite" => {
                 let address = sqlite::Address::parse(rest, |name| query.own(name));
-                Place::Sqlite(address.map_err(|wrong| Error::config(format!("{shown:?}: {wrong}")))?)
+                Place::Sqlite(address.map_err(|wrong| shown.refused(&wrong))?)
             }
             #[cfg(feature = "mysql")]
             "mysql" | "mariadb" => {
                 let address = mysql::parse(rest, |name| query.own(name));
-                let address = address.map_err(|wrong| Error::config(format!("{shown:?}: {wrong}")))?;
+                let address = address.map_err(|wrong| shown.refused(&wrong))?;
                 Place::MySql(address.on_runtime(query.on_runtime(shown)?))
             }
             known => return Err(not_here(known, shown)),
@@ -256,7 +256,7 @@ impl<'a> Query<'a> {
             let name = decoded(name, "a name in the query", shown)?;
             let value = decoded(value, "a value in the query", shown)?;
             if seen.contains(&name) {
-                return Err(Error::config(format!("{shown:?}: {name:?} stands twice in the query")));
+                return Err(shown.refused(&format!("{name:?} stands twice in the query")));
             }
             seen.push(name.clone());
             if own_names.contains(&&*name) {
@@ -294,12 +294,19 @@ impl<'a> Query<'a> {
 fn decoded<'a>(text: &'a str, what: &str, shown: Redacted<'_>) -> Result<Cow<'a, str>> {
     percent_decode_str(text)
         .decode_utf8()
-        .map_err(|_| Error::config(format!("{shown:?}: {what} does not decode to UTF-8")))
+        .map_err(|_| shown.refused(&format!("{what} does not decode to UTF-8")))
 }
 
 /// A URL for people: without user, password and query values, and not longer than it has to be.
 #[derive(Clone, Copy)]
 pub(crate) struct Redacted<'a>(pub(crate) &'a str);
+
+impl Redacted<'_> {
+    /// Why it is not accepted.
+    fn refused(self, why: &str) -> Error {
+        Error::config(format!("{self:?}: {why}"))
+    }
+}
 
 impl fmt::Debug for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -64,19 +64,11 @@ impl<'a> Mine<'a> {
         request: &Request,
         host: &str,
     ) -> Result<Attempt, Fault> {
-        if request.give_way && self.awaited.has(self.key) {
-            let [record, counted, lock, next] = lent
-                .exchange([
-                    Command::look(&self.names.holder),
-                    Command::look(&self.names.token),
-                    Command::look(&self.names.lock),
-                    Command::look(&self.names.next),
-                ])
-                .await?;
-            // What is ours already is to be found out below, after an answer that was lost.
-            if self.note(&next) == Next::Others && lock.number() != Some(self.number) {
-                return Ok(held(self.key, &record, &counted, &lock));
-            }
+        if request.give_way
+            && self.awaited.has(self.key)
+            && let Some(held) = self.is_for_another(lent).await?
+        {
+            return Ok(held);
         }
         let ttl = life::seconds(request.ttl.get());
         let life = life::sent(lent, ttl).await?;
@@ -120,6 +112,21 @@ impl<'a> Mine<'a> {
         let mut lease = Lease::new(self.key.clone(), self.owner.clone(), last - (reserve - 1), request.ttl);
         lease.reserved = request.reserve.max(1);
         Ok(Attempt::Granted(lease))
+    }
+
+    /// Looks before it asks: the refusal, if somebody else still is the next one.
+    async fn is_for_another(&self, lent: &mut Lent) -> Result<Option<Attempt>, Fault> {
+        let [record, counted, lock, next] = lent
+            .exchange([
+                Command::look(&self.names.holder),
+                Command::look(&self.names.token),
+                Command::look(&self.names.lock),
+                Command::look(&self.names.next),
+            ])
+            .await?;
+        // What is ours already, after an answer that was lost, is found out by asking.
+        let is = self.note(&next) == Next::Others && lock.number() != Some(self.number);
+        Ok(is.then(|| held(self.key, &record, &counted, &lock)))
     }
 
     fn note(&self, next: &Reply) -> Next {
