@@ -1,30 +1,12 @@
 //! Processes that come back at once: each has its share, though nobody tells a waiter that it is his turn.
 
-use std::{
-    sync::mpsc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{sync::mpsc, thread, time::Instant};
 
-use lock_core::conformance::Peer;
-use tests::{report, shares::stop};
+use tests::report;
 
 use crate::scene::{LONG, SIDES, Scene, TTL, acquire, eventually, ms, release, running_since};
 
-#[test]
-fn four_greedy_processes_have_at_least_half_their_share_each() {
-    let scene = Scene::new(LONG);
-    let sides = SIDES.iter().cycle();
-    let mut crowds: Vec<Peer> = sides.take(4).map(|side| scene.crowd(*side)).collect();
-    let history = scene.journal.path().to_str().unwrap().to_owned();
-    crowds.iter_mut().for_each(|crowd| crowd.tell(&["work", "k", &history, "1", "1000"]));
-    thread::sleep(Duration::from_secs(6));
-    let counts = stop(&mut crowds).concat();
-    report(&format!("memcached: 4 greedy processes on one key: {counts:?}"));
-    let (least, sum) = (*counts.iter().min().unwrap(), counts.iter().sum::<u32>());
-    assert!(least * 4 * 2 >= sum, "{counts:?}");
-    scene.journal.history().assert_right();
-}
+tests::share_suite!(Scene: four_greedy_processes_get_at_least_half_their_share_each);
 
 /// Who looks rarely has it, though it is free for microseconds only before somebody wants it again who need not look.
 #[test]

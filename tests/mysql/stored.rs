@@ -177,13 +177,3 @@ fn a_row_is_found_by_its_key_alone() {
     );
     assert!(plan.concat().contains("PRIMARY") && plan.concat().contains("\"rows\": 1,"), "{plan:?}");
 }
-
-/// As one whose first answer was lost: nobody after him waits for one who is not there.
-#[test]
-fn who_asks_twice_has_it_and_does_not_wait_for_himself() {
-    let scene = Scene::new(LONG);
-    let ask = || scene.far().lock("k").owner("mine".parse().unwrap()).acquire().unwrap();
-    let (guard, again) = (ask(), ask());
-    assert_eq!(guard.fencing_token(), again.fencing_token());
-    assert_eq!(scene.in_line("k"), 0);
-}

@@ -215,13 +215,3 @@ fn a_runtime_that_ends_takes_nothing_with_it() {
     runtime().block_on(async { guard.release_async().await.unwrap() });
     release(&acquire(&other.lock("k"), SIDES[1]).unwrap(), SIDES[1]).unwrap();
 }
-
-/// As one whose first answer was lost: nobody after him waits for one who is not there.
-#[test]
-fn who_asks_twice_has_it_and_does_not_wait_for_himself() {
-    let scene = Scene::new(LONG);
-    let ask = || scene.far().lock("k").owner("mine".parse().unwrap()).acquire().unwrap();
-    let (guard, again) = (ask(), ask());
-    assert_eq!(guard.fencing_token(), again.fencing_token());
-    assert_eq!(scene.in_line("k"), 0);
-}

@@ -7,11 +7,11 @@ use std::{
 
 use lock::Error;
 
-use super::{again, for_both_sides, free_again, on_servers};
+use super::{again, for_both_sides, free_again, has, on_servers};
 use crate::{
     callers::{LONG, acquire, lost_within, ms, release, running_since, told_of_loss},
     figures::Figures,
-    scene::Database,
+    scene::{Database, Scene},
 };
 
 /// As after a fail-over, before the standby is promoted.
@@ -109,11 +109,7 @@ pub(super) fn a_row_that_a_transaction_keeps_is_held_and_neither_an_error_nor_a_
             assert!(running_since(begin) <= S::LIMITS.look, "{:?}", begin.elapsed());
             let lock = locker.lock("k").wait(LONG);
             thread::scope(|scope| {
-                let waiter = scope.spawn(move || {
-                    let guard = acquire(&lock, side).unwrap();
-                    scene.journal.acquired(&guard);
-                    (Instant::now(), guard)
-                });
+                let waiter = scope.spawn(move || has(scene, &lock, side));
                 thread::sleep(rows.kept);
                 assert!(!waiter.is_finished());
                 commit();
@@ -147,4 +143,13 @@ pub(super) fn a_transaction_that_keeps_the_row_of_a_holder_is_no_loss_if_it_ends
         figures.reacquired(free_again(scene, "k", S::LIMITS.given_back));
         figures
     });
+}
+
+/// As one whose first answer was lost: nobody after him waits for one who is not there.
+pub(super) fn who_asks_twice_has_it_and_does_not_wait_for_himself<S: Database>() {
+    let scene = Scene::<S>::new(LONG);
+    let ask = || scene.far().lock("k").owner("mine".parse().unwrap()).acquire().unwrap();
+    let (guard, again) = (ask(), ask());
+    assert_eq!(guard.fencing_token(), again.fencing_token());
+    assert_eq!(scene.in_line("k"), 0);
 }

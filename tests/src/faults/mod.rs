@@ -94,6 +94,13 @@ pub fn again(lock: &Lock, side: Side) -> (Guard, Duration) {
     }
 }
 
+/// Waits for a lock and notes it. Returns when it was had, too.
+fn has<S: Stage>(scene: &Scene<S>, lock: &Lock, side: Side) -> (Instant, Guard) {
+    let guard = acquire(lock, side).unwrap();
+    scene.journal.acquired(&guard);
+    (Instant::now(), guard)
+}
+
 /// Notes a hold and ends it.
 pub fn hold<S: Stage>(scene: &Scene<S>, guard: &Guard, side: Side) {
     scene.journal.acquired(guard);

@@ -8,7 +8,7 @@ use std::{
 use lock::Locker;
 use lock_core::conformance::Side;
 
-use super::{assert_is_about_the_store, for_both_sides, free_again, hold, warm_up};
+use super::{assert_is_about_the_store, for_both_sides, free_again, has, hold, warm_up};
 use crate::{
     callers::{LONG, acquire, eventually, lost_within, ms, release, running_since},
     figures::Figures,
@@ -99,11 +99,7 @@ fn waits_through<S: Stage>(
     scene.journal.acquired(&guard);
     let lock = near.lock("k").wait(LONG);
     thread::scope(|scope| {
-        let waiter = scope.spawn(move || {
-            let guard = acquire(&lock, side).unwrap();
-            scene.journal.acquired(&guard);
-            (Instant::now(), guard)
-        });
+        let waiter = scope.spawn(move || has(scene, &lock, side));
         scene.wait_in_line("k", 1);
         cut();
         thread::sleep(later);

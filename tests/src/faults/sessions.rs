@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{for_both_sides, free_again, release_at_last};
+use super::{for_both_sides, free_again, has, release_at_last};
 use crate::{
     callers::{LONG, acquire, lost_within, ms},
     figures::Figures,
@@ -41,11 +41,7 @@ pub(super) fn sessions_that_are_ended_all_the_time_while_it_is_waited_for_stall_
             scene.journal.acquired(&guard);
             let lock = waiting.lock("k").wait(LONG);
             thread::scope(|scope| {
-                let waiter = scope.spawn(move || {
-                    let guard = acquire(&lock, side).unwrap();
-                    scene.journal.acquired(&guard);
-                    (Instant::now(), guard)
-                });
+                let waiter = scope.spawn(move || has(scene, &lock, side));
                 scene.wait_in_line("k", 1);
                 for _ in 0..5 {
                     scene.server.end_sessions();

@@ -68,6 +68,7 @@ macro_rules! fault_suite {
             a_server_without_room_for_connections_is_an_error_that_says_so_and_no_loss
             a_row_that_a_transaction_keeps_is_held_and_neither_an_error_nor_a_hang
             a_transaction_that_keeps_the_row_of_a_holder_is_no_loss_if_it_ends_in_time
+            who_asks_twice_has_it_and_does_not_wait_for_himself
         }
     };
 

@@ -115,6 +115,23 @@ impl<S: Line> Scene<S> {
     }
 }
 
+impl<S: Database> Scene<S> {
+    /// The first column of what the server says to somebody who may do everything, row by row.
+    pub fn rows(&self, sql: &str) -> Vec<String> {
+        self.server.rows(sql)
+    }
+
+    /// The one thing that the server says.
+    pub fn ask(&self, sql: &str) -> String {
+        self.rows(sql).into_iter().next().unwrap_or_default()
+    }
+
+    /// The one number that the server says.
+    pub fn number(&self, sql: &str) -> u64 {
+        self.ask(sql).parse().unwrap()
+    }
+}
+
 /// What every server of ours can be told as a process.
 macro_rules! process {
     () => {

@@ -112,6 +112,10 @@ impl Database for MariaDbServer {
         Self::with(&["--max-connections=10"])
     }
 
+    fn rows(&self, sql: &str) -> Vec<String> {
+        Self::rows(self, sql)
+    }
+
     fn ordinary_url(&self) -> String {
         self.url()
     }
@@ -152,20 +156,5 @@ impl Scene<MariaDbServer> {
     /// The URL of the server for somebody else.
     pub fn url_of(&self, user: &str) -> String {
         self.server.url().replace("app@", &format!("{user}@"))
-    }
-
-    /// The first column of what the server says to somebody who may do everything, row by row.
-    pub fn rows(&self, sql: &str) -> Vec<String> {
-        self.server.rows(sql)
-    }
-
-    /// The one thing that the server says.
-    pub fn ask(&self, sql: &str) -> String {
-        self.rows(sql).into_iter().next().unwrap_or_default()
-    }
-
-    /// The one number that the server says.
-    pub fn number(&self, sql: &str) -> u64 {
-        self.ask(sql).parse().unwrap()
     }
 }

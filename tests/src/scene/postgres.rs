@@ -107,6 +107,10 @@ impl Database for PostgresServer {
         Self::with(&["max_connections=12", "superuser_reserved_connections=1"])
     }
 
+    fn rows(&self, sql: &str) -> Vec<String> {
+        Self::rows(self, sql)
+    }
+
     fn ordinary_url(&self) -> String {
         self.rows("CREATE ROLE app LOGIN; GRANT ALL ON SCHEMA public TO app");
         self.url().replace("postgres@", "app@")
@@ -145,16 +149,6 @@ impl Line for PostgresServer {
 }
 
 impl Scene<PostgresServer> {
-    /// The one thing that the server says to somebody else.
-    pub fn ask(&self, sql: &str) -> String {
-        self.server.rows(sql).into_iter().next().unwrap_or_default()
-    }
-
-    /// The one number that the server says.
-    pub fn number(&self, sql: &str) -> u64 {
-        self.ask(sql).parse().unwrap()
-    }
-
     /// Waits until so many connections listen.
     pub fn wait_for_listeners(&self, count: u64) {
         assert!(eventually(LONG, || self.number(LISTENING) == count), "{} listen", self.number(LISTENING));

@@ -101,7 +101,7 @@ pub trait Ends: Stage {
 }
 
 /// A database, where others have sessions and transactions.
-pub trait Database: Keeps + Ends {
+pub trait Database: Keeps + Ends + Line {
     /// How soon things have to happen while somebody's transaction keeps the row of a lock.
     const ROWS: RowLimits;
     /// What is said where there is no room for a connection.
@@ -111,6 +111,9 @@ pub trait Database: Keeps + Ends {
 
     /// One with little room for connections.
     fn small() -> Self;
+
+    /// The first column of what it says to somebody who may do everything, row by row.
+    fn rows(&self, sql: &str) -> Vec<String>;
 
     /// Where it is for a user for whom nothing is set aside.
     fn ordinary_url(&self) -> String;
