@@ -62,6 +62,16 @@ impl Scene {
         Locker::open_with(&self.far, &settings).unwrap()
     }
 
+    /// A connection is opened, greeted and asked, and given back by a task of its own: all that is over when the server
+    /// says no more.
+    async fn quiet(&self) {
+        let mut said = None;
+        while said != Some(self.proxy.replied()) {
+            said = Some(self.proxy.replied());
+            tokio::time::sleep(ms(150)).await;
+        }
+    }
+
     /// Has calls made on a runtime until it has a connection of its own. Returns how many there are besides.
     pub(crate) fn warm(&self, runtime: &Runtime, lock: &Lock) -> usize {
         lock.acquire().unwrap().release().unwrap();
@@ -73,9 +83,7 @@ impl Scene {
                 pair(lock).await;
                 // Those of a runtime that has just ended may still be open.
                 if self.proxy.accepted() > made {
-                    // It is there; that it was given back is a matter of its own task.
-                    tokio::time::sleep(ms(50)).await;
-                    return;
+                    return self.quiet().await;
                 }
                 tokio::time::sleep(ms(10)).await;
             }
