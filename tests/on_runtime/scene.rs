@@ -68,7 +68,7 @@ impl Scene {
         let mut said = None;
         while said != Some(self.proxy.replied()) {
             said = Some(self.proxy.replied());
-            tokio::time::sleep(ms(150)).await;
+            tokio::time::sleep(ms(50)).await;
         }
     }
 
