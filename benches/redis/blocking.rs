@@ -14,7 +14,7 @@ use benches::{
 
 use crate::{
     columns::Columns,
-    contender::{Blocking, OURS, RAW, RLOCK},
+    contender::{Blocking, FENCED, OURS, RAW, RLOCK},
     contenders::{ours, raw, redis_lock, rlock},
     cores::Cores,
     stage::{Findings, Stage},
@@ -33,6 +33,7 @@ pub(crate) fn alone(stage: &Stage) -> Result<Vec<Findings>> {
     let field = [
         (RAW.name.to_owned(), raw::pool(&url, 1)?),
         (OURS.name.to_owned(), ours::blocking(&url)?),
+        (FENCED.name.to_owned(), raw::fenced_pool(&url, 1)?),
         ("redis-lock, several".to_owned(), redis_lock::blocking(&url)?),
         (RLOCK.name.to_owned(), rlock::blocking(&url)?),
     ];
@@ -45,6 +46,8 @@ pub(crate) fn alone(stage: &Stage) -> Result<Vec<Findings>> {
         let (own, floor) = (samples.median(1), samples.median(0));
         let figure = format!("blocking: acquire + release{}", cores.name());
         rows.push(Row::beside(&figure, own, RAW.name, floor, samples.ratio(1, 0), Demand::AtMost(1.1)));
+        let (figure, floor) = (format!("{figure}, beside {}", FENCED.name), samples.median(2));
+        rows.push(Row::beside(&figure, own, FENCED.name, floor, samples.ratio(1, 2), Demand::Shown));
         columns.add(&format!("one thread{}", cores.name()), samples);
     }
     Cores::Free.apply(stage.server.process())?;
@@ -65,6 +68,7 @@ pub(crate) fn crowds(stage: &Stage) -> Result<Vec<Findings>> {
     let field = [
         (format!("{} pool of {POOL}", RAW.name), raw::pool(&url, POOL)?),
         (OURS.name.to_owned(), ours::blocking(&url)?),
+        (format!("{} pool of {POOL}", FENCED.name), raw::fenced_pool(&url, POOL)?),
         (RLOCK.name.to_owned(), rlock::blocking(&url)?),
     ];
     let names = names(&field);
@@ -79,6 +83,9 @@ pub(crate) fn crowds(stage: &Stage) -> Result<Vec<Findings>> {
             let figure = format!("blocking: throughput, a key each, {way}");
             let beside = format!("{}; ratio of throughputs", names[0]);
             rows.push(Row::beside(&figure, own, &beside, floor, samples.ratio(0, 1), Demand::AtLeast(0.85)));
+            let (figure, floor) = (format!("{figure}, beside {}", FENCED.name), samples.median(2));
+            let beside = format!("{}; ratio of throughputs", names[2]);
+            rows.push(Row::beside(&figure, own, &beside, floor, samples.ratio(2, 1), Demand::Shown));
             columns.add(&way, samples);
         }
     }

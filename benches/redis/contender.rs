@@ -25,6 +25,10 @@ pub(crate) const OURS_ON_RUNTIME: Entry = Entry {
 pub(crate) const RAW: Entry =
     Entry { name: "raw client", waiting: Waiting::Never, connect: |url| Box::pin(raw::connect(url)) };
 
+/// The same with what is asked of a lock that is fenced and can be waited for, and nothing around it.
+pub(crate) const FENCED: Entry =
+    Entry { name: "raw client, fenced", waiting: Waiting::Never, connect: |url| Box::pin(raw::fenced(url)) };
+
 /// The strongest peer.
 pub(crate) const REDISSUN: Entry =
     Entry { name: "redissun", waiting: Waiting::Woken, connect: |url| Box::pin(redissun::plain(url)) };
@@ -62,8 +66,18 @@ pub(crate) const BLPOP: Entry =
     Entry { name: "raw BLPOP", waiting: Waiting::Woken, connect: |url| Box::pin(blpop::connect(url)) };
 
 /// Who is there when nobody else wants the lock: the floor, ourselves, the peers.
-pub(crate) const UNCONTENDED: [Entry; 9] =
-    [RAW, OURS, OURS_ON_RUNTIME, RSLOCK, REDIS_LOCK, RLOCK, DISTRIBUTED_LOCK, REDISSUN, REDISSUN_FENCED];
+pub(crate) const UNCONTENDED: [Entry; 10] = [
+    RAW,
+    FENCED,
+    OURS,
+    OURS_ON_RUNTIME,
+    RSLOCK,
+    REDIS_LOCK,
+    RLOCK,
+    DISTRIBUTED_LOCK,
+    REDISSUN,
+    REDISSUN_FENCED,
+];
 
 /// Who can wait for a lock: the floor, ourselves, the peers.
 pub(crate) const WAITING: [Entry; 7] = [BLPOP, OURS, REDISSUN, REDISSUN_FAIR, RLOCK, RSLOCK, REDIS_LOCK];

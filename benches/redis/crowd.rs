@@ -9,7 +9,7 @@ use benches::{
 use crate::{
     calls::crowd,
     columns::Columns,
-    contender::{OURS, RAW, UNCONTENDED, place},
+    contender::{FENCED, OURS, OURS_ON_RUNTIME, RAW, UNCONTENDED, place},
     cores::Cores,
     stage::{Findings, Stage, Threads, players},
 };
@@ -20,6 +20,7 @@ const PAIRS: u32 = 20;
 
 pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
     let (ours, raw) = (place(&UNCONTENDED, OURS)?, place(&UNCONTENDED, RAW)?);
+    let (on_runtime, fenced) = (place(&UNCONTENDED, OURS_ON_RUNTIME)?, place(&UNCONTENDED, FENCED)?);
     let names: Vec<_> = UNCONTENDED.iter().map(|entry| entry.name.to_owned()).collect();
     let (mut columns, mut rows) = (Columns::new(&names), Vec::new());
     for cores in Cores::all() {
@@ -36,6 +37,13 @@ pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
             let beside = format!("{}; ratio of throughputs", RAW.name);
             let times = samples.ratio(raw, ours);
             rows.push(Row::beside(&figure, own, &beside, floor, times, Demand::AtLeast(0.85)));
+            for who in [ours, on_runtime] {
+                let (own, floor) = (samples.median(who), samples.median(fenced));
+                let figure = format!("{}: the same beside {}, {way}", names[who], FENCED.name);
+                let beside = format!("{}; ratio of throughputs", FENCED.name);
+                let times = samples.ratio(fenced, who);
+                rows.push(Row::beside(&figure, own, &beside, floor, times, Demand::Shown));
+            }
             columns.add(&way, samples);
         }
     }

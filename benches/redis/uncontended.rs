@@ -9,7 +9,7 @@ use benches::{
 use crate::{
     calls::{pairs, pairs_of_new_keys, timed},
     columns::Columns,
-    contender::{OURS, OURS_ON_RUNTIME, RAW, UNCONTENDED, place},
+    contender::{FENCED, OURS, OURS_ON_RUNTIME, RAW, UNCONTENDED, place},
     cores::Cores,
     stage::{Findings, Stage, Threads, players},
 };
@@ -18,7 +18,7 @@ const PAIRS: u32 = 100;
 
 pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
     let (ours, raw) = (place(&UNCONTENDED, OURS)?, place(&UNCONTENDED, RAW)?);
-    let on_runtime = place(&UNCONTENDED, OURS_ON_RUNTIME)?;
+    let (on_runtime, fenced) = (place(&UNCONTENDED, OURS_ON_RUNTIME)?, place(&UNCONTENDED, FENCED)?);
     let mut names: Vec<_> = UNCONTENDED.iter().map(|entry| entry.name.to_owned()).collect();
     let [raw_of_new, ours_of_new] = [names.len(), names.len() + 1];
     names.extend([RAW, OURS].map(|entry| format!("{}, a new key each time", entry.name)));
@@ -41,6 +41,12 @@ pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
                 let (figure, ratio) = (format!("{figure}, {way}"), samples.ratio(who, beside));
                 Row::beside(&figure, own, RAW.name, floor, ratio, Demand::AtMost(1.1))
             };
+            let beside_fenced = |who: usize| {
+                let (own, floor) = (samples.median(who), samples.median(fenced));
+                let figure = format!("{}: the same beside {}, {way}", names[who], FENCED.name);
+                Row::beside(&figure, own, FENCED.name, floor, samples.ratio(who, fenced), Demand::Shown)
+            };
+            rows.extend([ours, on_runtime].map(beside_fenced));
             rows.push(row("async: acquire + release", ours, raw));
             rows.push(row("async, on_runtime=yes: acquire + release", on_runtime, raw));
             rows.push(row("async: the same, a new key each time", ours_of_new, raw_of_new));
