@@ -16,7 +16,7 @@ pub(crate) fn play(part: &str, arguments: &[String]) -> Result {
         }
         ("hold", [url, keys]) => parked::hold(url, keys.parse()?),
         ("park", [url, keys]) => parked::park(url, keys.parse()?),
-        // For a profiler: `target/release/deps/redis-… --part loop NAME URL one|several|crowd|blocking COUNT`.
+        // For a profiler: `target/release/deps/redis-… --part loop NAME URL one|several|crowd|"crowd of one"|blocking COUNT`.
         ("loop", [name, url, way, count]) => profiled::over_and_over(name, url, way, count.parse()?),
         _ => Err(format!("unknown part {part} {arguments:?}").into()),
     }

@@ -15,11 +15,11 @@ pub(crate) fn over_and_over(name: &str, url: &str, way: &str, count: u32) -> Res
         let contender = if name == OURS.name { ours::blocking(url)? } else { raw::pool(url, 1)? };
         each(count, || contender.locked("profiled", &mut || ()))?
     } else {
-        let threads = if way == "one" { Threads::One } else { Threads::Many };
+        let threads = if way.ends_with("one") { Threads::One } else { Threads::Many };
         let runtime = threads.runtime()?;
         let player = players(&runtime, &[named(name)?], url, "profiled")?.remove(0);
         let mut run = match way {
-            "crowd" => crowd(&runtime, &player, 64, count),
+            "crowd" | "crowd of one" => crowd(&runtime, &player, 64, count),
             _ => timed(&runtime, &player, count, pairs),
         };
         run()?
