@@ -20,7 +20,7 @@ use crate::{
     stage::{Findings, Stage},
 };
 
-const PAIRS: u32 = 100;
+const PAIRS: u32 = 300;
 /// Of each thread of a crowd.
 const PAIRS_EACH: u32 = 25;
 /// The connections that a crowd on the floor shares.
@@ -42,7 +42,7 @@ pub(crate) fn alone(stage: &Stage) -> Result<Vec<Findings>> {
     for cores in Cores::all() {
         cores.apply(stage.server.process())?;
         let mut runs: Vec<Run<'_>> = field.iter().map(pairs).collect();
-        let samples = interleaved(stage.effort.rounds(61), stage.patience(), &mut runs)?;
+        let samples = interleaved(stage.effort.rounds(31), stage.patience(), &mut runs)?;
         let (own, floor) = (samples.median(1), samples.median(0));
         let figure = format!("blocking: acquire + release{}", cores.name());
         rows.push(Row::beside(&figure, own, RAW.name, floor, samples.ratio(1, 0), Demand::AtMost(1.1)));

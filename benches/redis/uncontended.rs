@@ -14,7 +14,8 @@ use crate::{
     stage::{Findings, Stage, Threads, players},
 };
 
-const PAIRS: u32 = 100;
+/// So many that the first ones, after a pause in which others had the caches, do not count.
+const PAIRS: u32 = 300;
 
 pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
     let (ours, raw) = (place(&UNCONTENDED, OURS)?, place(&UNCONTENDED, RAW)?);
@@ -34,7 +35,7 @@ pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
             for who in [raw, ours] {
                 runs.push(timed(&runtime, &field[who], PAIRS, pairs_of_new_keys));
             }
-            let samples = interleaved(stage.effort.rounds(61), stage.patience(), &mut runs)?;
+            let samples = interleaved(stage.effort.rounds(31), stage.patience(), &mut runs)?;
             let way = format!("{}{}", threads.name(), cores.name());
             let row = |figure: &str, who: usize, beside: usize| {
                 let (own, floor) = (samples.median(who), samples.median(beside));

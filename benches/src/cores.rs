@@ -29,13 +29,32 @@ impl Cores {
     /// # Errors
     /// If there is no such server.
     pub fn apply(self, server: u32) -> Result {
-        let all = cores();
-        let (client, remote) = match self {
-            Self::Free => (all, all),
-            Self::Pinned => (&all[..1], &all[1..2]),
-        };
+        let (client, remote) = self.both();
         place(std::process::id(), client)?;
         place(server, remote)
+    }
+
+    /// The same where all that this process has started so far are servers, with processes of their own.
+    ///
+    /// # Errors
+    /// If the processes of this machine cannot be seen.
+    pub fn apply_to_started(self) -> Result {
+        let (client, remote) = self.both();
+        let own = std::process::id();
+        place(own, client)?;
+        for process in started_by(own) {
+            // One that has ended meanwhile needs no place.
+            place(process, remote).ok();
+        }
+        Ok(())
+    }
+
+    fn both(self) -> (&'static [usize], &'static [usize]) {
+        let all = cores();
+        match self {
+            Self::Free => (all, all),
+            Self::Pinned => (&all[..1], &all[1..2]),
+        }
     }
 
     /// What stands behind a figure's name.
@@ -54,6 +73,16 @@ fn cores() -> &'static [usize] {
         let set = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
         (0..CpuSet::MAX_CPU).filter(|core| set.is_set(*core)).collect()
     })
+}
+
+/// What a process has started, and what that has.
+fn started_by(process: u32) -> Vec<u32> {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let children =
+        threads.map(|thread| fs::read_to_string(thread.path().join("children")).unwrap_or_default());
+    let children: Vec<u32> =
+        children.flat_map(|line| line.split_whitespace().flat_map(str::parse).collect::<Vec<_>>()).collect();
+    children.into_iter().flat_map(|child| std::iter::once(child).chain(started_by(child))).collect()
 }
 
 /// Every thread of a process.

@@ -5,6 +5,7 @@ use benches::{
     calls::{pairs, timed},
     columns::Columns,
     contender::{Blocking, ON_RUNTIME, OURS},
+    cores::Cores,
     report::{Row, time},
     rounds::{Run, each, interleaved},
 };
@@ -15,10 +16,13 @@ use crate::{
     store::{self, named},
 };
 
-const PAIRS: u32 = 50;
+/// So many that the first ones, after a pause in which others had the caches, do not count.
+const PAIRS: u32 = 150;
 
 pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
-    stage.places.iter().map(|place| of(stage, place)).collect()
+    let found = stage.places.iter().map(|place| of(stage, place)).collect();
+    Cores::Free.apply_to_started()?;
+    found
 }
 
 fn of(stage: &Stage, place: &Place) -> Result<Findings> {
@@ -26,35 +30,40 @@ fn of(stage: &Stage, place: &Place) -> Result<Findings> {
     let title = format!("{}: acquire + release, nobody else there", store.title);
     let names: Vec<_> = store.field.iter().map(|entry| entry.name.to_owned()).collect();
     let (mut columns, mut rows) = (Columns::new(&names), Vec::new());
-    for threads in [Threads::Many, Threads::One] {
-        let runtime = threads.runtime()?;
-        let field = players(&runtime, store.field, url, "order:4711")?;
-        let mut runs: Vec<Run<'_>> =
-            field.iter().map(|player| timed(&runtime, player, PAIRS, pairs)).collect();
-        let samples = interleaved(stage.effort.rounds(41), stage.patience(), &mut runs)?;
-        let way = format!("async, {}", threads.name());
-        for (who, name) in names.iter().enumerate() {
-            let ours = match name.as_str() {
-                OURS => "async",
-                ON_RUNTIME => "async, on_runtime=yes",
-                _ => continue,
-            };
-            let (own, floor) = (samples.median(who), samples.median(store.floor));
-            let figure = format!("{}, {ours}, {}: acquire + release", store.title, threads.name());
-            let ratio = samples.ratio(who, store.floor);
-            rows.push(Row::beside(&figure, own, &names[store.floor], floor, ratio, store.pace));
+    for cores in Cores::all() {
+        // Before anybody connects: a server's process for a connection is where the server was.
+        cores.apply_to_started()?;
+        for threads in [Threads::Many, Threads::One] {
+            let runtime = threads.runtime()?;
+            let field = players(&runtime, store.field, url, "order:4711")?;
+            cores.apply_to_started()?;
+            let mut runs: Vec<Run<'_>> =
+                field.iter().map(|player| timed(&runtime, player, PAIRS, pairs)).collect();
+            let samples = interleaved(stage.effort.rounds(21), stage.patience(), &mut runs)?;
+            let way = format!("{}{}", threads.name(), cores.name());
+            for (who, name) in names.iter().enumerate() {
+                let ours = match name.as_str() {
+                    OURS => "async",
+                    ON_RUNTIME => "async, on_runtime=yes",
+                    _ => continue,
+                };
+                let (own, floor) = (samples.median(who), samples.median(store.floor));
+                let figure = format!("{}, {ours}, {way}: acquire + release", store.title);
+                let ratio = samples.ratio(who, store.floor);
+                rows.push(Row::beside(&figure, own, &names[store.floor], floor, ratio, store.pace));
+            }
+            columns.add(&format!("async, {way}"), samples);
         }
-        columns.add(&way, samples);
+
+        let (name, connect) = store.blocking;
+        let (bare, ours) = (connect(url)?, ours::blocking(url)?);
+        let mut runs = vec![blocked(&*bare, "bare-blocking"), blocked(&*ours, "blocking")];
+        let samples = interleaved(stage.effort.rounds(21), stage.patience(), &mut runs)?;
+        let (own, floor) = (samples.median(1), samples.median(0));
+        let figure = format!("{}, blocking{}: acquire + release", store.title, cores.name());
+        rows.push(Row::beside(&figure, own, name, floor, samples.ratio(1, 0), store.pace));
     }
     let panel = columns.panel(&format!("{}: acquire + release", store.title), names.len());
-
-    let (name, connect) = store.blocking;
-    let (bare, ours) = (connect(url)?, ours::blocking(url)?);
-    let mut runs = vec![blocked(&*bare, "bare-blocking"), blocked(&*ours, "blocking")];
-    let samples = interleaved(stage.effort.rounds(41), stage.patience(), &mut runs)?;
-    let (own, floor) = (samples.median(1), samples.median(0));
-    let figure = format!("{}, blocking: acquire + release", store.title);
-    rows.push(Row::beside(&figure, own, name, floor, samples.ratio(1, 0), store.pace));
 
     let about = format!("The time for both, and in brackets the ratio to {}.", names[store.floor]);
     Ok(Findings { title, rows, grid: columns.grid(store.floor), about, panels: vec![panel] })

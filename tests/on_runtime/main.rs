@@ -1,6 +1,8 @@
-//! `on_runtime=yes`: connections on the runtimes of async callers, of which nothing is to depend.
+//! Connections in the threads of blocking callers and, with `on_runtime=yes`, on the runtimes of async callers: nothing is
+//! to depend on them.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod blocking;
 mod middle;
 mod scene;
 

@@ -1,4 +1,4 @@
-//! Each store that knows `on_runtime=yes`, with a network before it.
+//! Each store that has connections for callers beside those of the background thread, with a network before it.
 
 use std::{any::Any, thread, time::Duration};
 
@@ -15,7 +15,9 @@ use tokio::runtime::{Builder, Runtime};
 pub(crate) struct Scene {
     pub(crate) name: &'static str,
     pub(crate) proxy: Proxy,
-    /// How many connections a runtime may have.
+    /// How many connections the background thread may have, blocking callers, and a runtime.
+    pub(crate) shared: usize,
+    pub(crate) of_blocking: usize,
     pub(crate) most: usize,
     near: String,
     far: String,
@@ -34,26 +36,44 @@ pub(crate) fn on_each(test: impl Fn(&Scene) + Sync) {
 }
 
 macro_rules! store {
-    ($store:ident, $server:ident, $most:literal) => {
+    ($store:ident, $server:ident, $shared:literal, $of_blocking:literal, $most:literal) => {
         fn $store() -> Scene {
             let server = $server::start();
             let proxy = Proxy::before(server.port());
             let (near, far) = (server.url_by(proxy.port()) + "?on_runtime=yes", server.url());
-            Scene { name: stringify!($store), proxy, most: $most, near, far, _server: Box::new(server) }
+            let (shared, of_blocking, most) = ($shared, $of_blocking, $most);
+            Scene {
+                name: stringify!($store),
+                proxy,
+                shared,
+                of_blocking,
+                most,
+                near,
+                far,
+                _server: Box::new(server),
+            }
         }
     };
 }
 
-store!(redis, RedisServer, 1);
-store!(postgres, PostgresServer, 4);
-store!(mysql, MariaDbServer, 4);
-store!(memcached, MemcachedServer, 4);
+store!(redis, RedisServer, 1, 8, 1);
+// One of the first listens.
+store!(postgres, PostgresServer, 5, 2, 4);
+store!(mysql, MariaDbServer, 4, 2, 4);
+// One of the first waits for the end of the server.
+store!(memcached, MemcachedServer, 9, 8, 4);
 
 impl Scene {
     /// Through the proxy, with connections on the runtimes of async callers.
     pub(crate) fn near(&self, ttl: Duration) -> Locker {
         let settings = Settings { ttl: Some(ttl), retry: Some(ms(20)), ..Settings::default() };
         Locker::open_with(&self.near, &settings).unwrap()
+    }
+
+    /// Through the proxy, without those.
+    pub(crate) fn far_by_proxy(&self, ttl: Duration) -> Locker {
+        let settings = Settings { ttl: Some(ttl), retry: Some(ms(20)), ..Settings::default() };
+        Locker::open_with(&self.near.replace("?on_runtime=yes", ""), &settings).unwrap()
     }
 
     /// With nothing in between, as somebody else.

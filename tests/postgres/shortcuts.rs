@@ -61,11 +61,11 @@ fn futures_that_nobody_polls_any_more_keep_neither_renewals_nor_others_waiting()
     let scene = Scene::new(ttl);
     let locker = scene.far();
     let held = acquire(&locker.lock("held"), Side::Async).unwrap();
-    // As many connections as there may be.
+    // As many connections as there may be of those that are polled.
     let warm: Vec<_> = (0..4)
         .map(|number| {
             let lock = locker.lock(format!("warm{number}"));
-            thread::spawn(move || drop(lock.acquire().unwrap()))
+            thread::spawn(move || drop(acquire(&lock, Side::Async).unwrap()))
         })
         .collect();
     warm.into_iter().for_each(|part| part.join().unwrap());

@@ -133,18 +133,19 @@ fn a_waiter_that_gives_up_leaves_the_line_and_stalls_nobody() {
         let guard = holder.lock("k").acquire().unwrap();
         let (left, lock) = (leaving.lock("k"), waiting.lock("k").wait(LONG));
         thread::scope(|scope| {
-            let waiter = smol::block_on(async {
-                let mut giving_up = Box::pin(left.acquire_async());
-                assert!(smol::future::poll_once(&mut giving_up).await.is_none());
-                scene.wait_in_line("k", 1);
-                let waiter = scope.spawn(move || {
-                    let guard = acquire(&lock, side(round)).unwrap();
-                    (Instant::now(), guard)
-                });
-                scene.wait_in_line("k", 2);
-                drop(giving_up);
-                waiter
+            let mut giving_up = Box::pin(left.acquire_async());
+            // He may have to be polled for it.
+            let stands = || {
+                assert!(smol::block_on(smol::future::poll_once(&mut giving_up)).is_none());
+                scene.in_line("k") == 1
+            };
+            assert!(eventually(LONG, stands), "not in line");
+            let waiter = scope.spawn(move || {
+                let guard = acquire(&lock, side(round)).unwrap();
+                (Instant::now(), guard)
             });
+            scene.wait_in_line("k", 2);
+            drop(giving_up);
             if round.is_multiple_of(2) {
                 scene.wait_in_line("k", 1);
             }

@@ -4,6 +4,12 @@
 mod authority;
 mod encoded;
 pub mod file;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+#[cfg_attr(
+    not(any(feature = "mysql", feature = "postgres")),
+    allow(dead_code, unreachable_pub, reason = "a file needs no runtime")
+)]
+mod in_thread;
 #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod mailbox;
 #[cfg(feature = "memcached")]

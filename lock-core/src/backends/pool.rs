@@ -189,7 +189,6 @@ impl<C: Send> Pool<C> {
     }
 
     /// An idle connection, or one made by `connect`, if there may be another; nobody is waited for.
-    #[cfg(feature = "memcached")]
     pub(in crate::backends) fn get_now(
         self: &Arc<Self>,
         connect: impl FnOnce() -> Option<C>,

@@ -18,8 +18,10 @@
 //! `ssl-ca`, `ssl-cert` and `ssl-key` as the servers' own clients have them. The default is `preferred`: TLS if the server
 //! has it. A user of MySQL 8 by `caching_sha2_password` needs TLS.
 //!
+//! A client has at most four connections, and two more for callers that block.
+//!
 //! With `on_runtime=yes`, async callers acquire and release on connections of their own tokio runtime, four at most on each, beside
-//! the four of the client: up to half of the time of one caller where the server is on the same machine and does not wait for its
+//! those: up to half of the time of one caller where the server is on the same machine and does not wait for its
 //! disk. Such a runtime needs `enable_io` and `enable_time`, as `#[tokio::main]` has; one without panics.
 //!
 //! # Permissions

@@ -18,14 +18,15 @@ use super::{address::to_options, fault};
 use crate::{
     backend::{Capabilities, Fault},
     backends::{
+        in_thread::{Driver, Here, InThreads},
         on_runtime::Pools,
-        pool::{Lent, Pool},
+        pool::Pool,
         sql::{Address, Database, Failed, Row, Statement, Statements, Style, Taken, Values, statements},
     },
     locker::limited_anywhere,
 };
 
-/// How many connections a client has at most.
+/// How many connections a client has at most, beside those of blocking callers.
 const CONNECTIONS: usize = 4;
 
 /// How long a connection may take to be made, and an answer to come: a row that somebody's transaction keeps is waited for
@@ -81,6 +82,7 @@ struct Wire {
     options: MySqlConnectOptions,
     /// [`SESSION`], and what is wrong with the table.
     session: String,
+    in_threads: InThreads<MySqlConnection>,
     /// That a crash may make the server forget has been said.
     warned: AtomicBool,
 }
@@ -108,7 +110,13 @@ impl Server {
         let check = bare(include_str!("statements/check.sql"));
         let session = SESSION.to_owned() + &check.replace("{schema}", &schema).replace("{name}", name);
         let on_runtimes = address.on_runtime.then(Pools::new);
-        let wire = Arc::new(Wire { address, options, session, warned: AtomicBool::new(false) });
+        let wire = Arc::new(Wire {
+            address,
+            options,
+            session,
+            in_threads: InThreads::new(),
+            warned: AtomicBool::new(false),
+        });
         Self { wire, statements, create, pool: Pool::new(CONNECTIONS), on_runtimes }
     }
 
@@ -133,12 +141,12 @@ impl Server {
     /// Counts what a statement does on a connection that is there, in whatever thread or task: its limit is the caller's.
     async fn run_on(
         &self,
-        mut lent: Lent<MySqlConnection>,
+        mut here: Here<MySqlConnection>,
         statement: &Statement,
         values: &Values<'_>,
     ) -> Result<MySqlQueryResult, sqlx::Error> {
-        let done = ask(&mut lent.connection, statement, values, Answer::Count).await;
-        lent.ends_with(done, fault::ends_connection).map(|done| done.count)
+        let done = ask(here.connection(), statement, values, Answer::Count).await;
+        here.ends_with(done, fault::ends_connection).map(|done| done.count)
     }
 
     /// Why a statement failed outside of the background thread, which makes a table that is missing.
@@ -176,6 +184,7 @@ impl Wire {
                 "innodb_flush_log_at_trx_commit is not 1: what was granted in the last second may be forgotten in a crash"
             );
         }
+        self.in_threads.reached();
         Ok(connection)
     }
 }
@@ -195,25 +204,28 @@ impl Database for Server {
         &self.statements
     }
 
-    /// Its connection reads and writes by the reactor of the runtime that it was made on, whoever drives it.
-    type Here = Lent<MySqlConnection>;
+    type Here = Here<MySqlConnection>;
 
-    /// Two hops through the background thread are little beside a commit of this server, and cost no more than two by its
-    /// reactor.
-    fn here(&self) -> Option<Lent<MySqlConnection>> {
+    /// To poll one of the background thread's costs no less than two hops through it.
+    fn here(&self) -> Option<Here<MySqlConnection>> {
         None
     }
 
-    fn here_async(&self) -> Option<(Lent<MySqlConnection>, bool)> {
+    fn here_blocking(&self, limit: Duration) -> Option<(Here<MySqlConnection>, Option<Arc<Driver>>)> {
+        let (here, driver) = self.wire.in_threads.lend(limit, || self.wire.connect())?;
+        Some((here, Some(driver)))
+    }
+
+    fn here_async(&self) -> Option<(Here<MySqlConnection>, bool)> {
         let wire = Arc::clone(&self.wire);
         let connect = move || {
             let wire = Arc::clone(&wire);
             async move { wire.connect().await }
         };
-        Some((self.on_runtimes.as_ref()?.lend(connect)?, true))
+        Some((Here::Polled(self.on_runtimes.as_ref()?.lend(connect)?), true))
     }
 
-    async fn take_on(&self, here: Lent<MySqlConnection>, values: &Values<'_>) -> Result<Taken, Fault> {
+    async fn take_on(&self, here: Here<MySqlConnection>, values: &Values<'_>) -> Result<Taken, Fault> {
         let taking = async {
             match self.run_on(here, &self.statements.acquire, values).await {
                 Ok(done) => Ok(taken(&done, values)),
@@ -224,7 +236,7 @@ impl Database for Server {
         limited_anywhere(ANSWERS_HERE, taking).await
     }
 
-    async fn release_on(&self, here: Lent<MySqlConnection>, values: &Values<'_>) -> Result<bool, Fault> {
+    async fn release_on(&self, here: Here<MySqlConnection>, values: &Values<'_>) -> Result<bool, Fault> {
         let done = self.run_on(here, &self.statements.release, values).await;
         // Rows that were found, as in `change`.
         Ok(done.map_err(|error| self.elsewhere(error))?.rows_affected() > 0)

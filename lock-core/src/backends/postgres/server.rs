@@ -18,8 +18,9 @@ use super::{address::to_options, fault, listen::Listener};
 use crate::{
     backend::{Capabilities, Fault, Request, Watch},
     backends::{
+        in_thread::{Driver, Here, InThreads},
         on_runtime::Pools,
-        pool::{Lent, Pool},
+        pool::Pool,
         sql::{
             Address, Database, Failed, Row, Statement, Statements, Style, Taken, Values, digits, statements,
         },
@@ -29,7 +30,7 @@ use crate::{
     sync::{self, Mutex},
 };
 
-/// How many connections a client has at most, beside the one that listens.
+/// How many connections a client has at most, beside the one that listens and those of blocking callers.
 const CONNECTIONS: usize = 4;
 
 /// How many of them are not for callers who drive them themselves, and may leave them alone in the middle.
@@ -67,6 +68,7 @@ pub(super) struct Wire {
     /// How a connection is asked what it is.
     asked: String,
     pool: Arc<Pool<Session>>,
+    in_threads: InThreads<Session>,
     /// Somebody stands in between who may give every transaction another session.
     pooled: AtomicBool,
     /// Where those who wait are told, as the last connection has shown.
@@ -167,14 +169,19 @@ impl Database for Server {
         &self.statements
     }
 
-    /// Its connection reads and writes by the background thread's reactor, whoever drives it.
-    type Here = Lent<Session>;
+    type Here = Here<Session>;
 
-    fn here(&self) -> Option<Lent<Session>> {
-        self.wire.pool.spare(SPARED)
+    /// It reads and writes by the background thread's reactor, whoever polls.
+    fn here(&self) -> Option<Here<Session>> {
+        self.wire.pool.spare(SPARED).map(Here::Polled)
     }
 
-    fn here_async(&self) -> Option<(Lent<Session>, bool)> {
+    fn here_blocking(&self, limit: Duration) -> Option<(Here<Session>, Option<Arc<Driver>>)> {
+        let driven = self.wire.in_threads.lend(limit, || self.wire.connect());
+        driven.map(|(here, driver)| (here, Some(driver))).or_else(|| Some((self.here()?, None)))
+    }
+
+    fn here_async(&self) -> Option<(Here<Session>, bool)> {
         let of_his = self.on_runtimes.as_ref().and_then(|pools| {
             let wire = Arc::clone(&self.wire);
             pools.lend(move || {
@@ -182,10 +189,10 @@ impl Database for Server {
                 async move { wire.connect().await }
             })
         });
-        of_his.map(|here| (here, true)).or_else(|| Some((self.here()?, false)))
+        of_his.map(|here| (Here::Polled(here), true)).or_else(|| Some((self.here()?, false)))
     }
 
-    async fn take_on(&self, here: Lent<Session>, values: &Values<'_>) -> Result<Taken, Fault> {
+    async fn take_on(&self, here: Here<Session>, values: &Values<'_>) -> Result<Taken, Fault> {
         match self.wire.run_on(here, &self.statements.acquire, values).await {
             Ok(rows) => Taken::read(&rows).map_err(|error| self.fault(&Failed::Asking(error))),
             Err(error) if fault::is_locked(&error) => Ok(Taken::Locked),
@@ -193,7 +200,7 @@ impl Database for Server {
         }
     }
 
-    async fn release_on(&self, here: Lent<Session>, values: &Values<'_>) -> Result<bool, Fault> {
+    async fn release_on(&self, here: Here<Session>, values: &Values<'_>) -> Result<bool, Fault> {
         let rows = self.wire.run_on(here, &self.statements.release, values).await;
         Ok(!rows.map_err(|error| self.elsewhere(error))?.is_empty())
     }
@@ -255,8 +262,8 @@ impl Wire {
             .extra_float_digits(None)
             .application_name("lock")
             .disable_statement_logging();
-        let (pool, pooled) = (Pool::new(CONNECTIONS), AtomicBool::new(false));
-        Ok(Self { address, options, proof, asked, pool, pooled, channel: Mutex::new("".into()) })
+        let (pool, in_threads, pooled) = (Pool::new(CONNECTIONS), InThreads::new(), AtomicBool::new(false));
+        Ok(Self { address, options, proof, asked, pool, in_threads, pooled, channel: Mutex::new("".into()) })
     }
 
     /// How to make a connection that can be told from one of somebody in between.
@@ -305,6 +312,7 @@ impl Wire {
         if own {
             self.pooled.store(false, Ordering::Relaxed);
         }
+        self.in_threads.reached();
         Ok(Session { connection, own, hasty, channel })
     }
 
@@ -336,12 +344,12 @@ impl Wire {
     /// The same on a connection that is there, in whatever thread or task: its limit is the caller's.
     async fn run_on(
         &self,
-        mut lent: Lent<Session>,
+        mut here: Here<Session>,
         statement: &Statement,
         values: &Values<'_>,
     ) -> Result<Vec<PgRow>, sqlx::Error> {
-        let done = lent.connection.run(statement, values).await;
-        lent.ends_with(done, fault::ends_connection)
+        let done = here.connection().run(statement, values).await;
+        here.ends_with(done, fault::ends_connection)
     }
 }
 

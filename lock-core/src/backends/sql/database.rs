@@ -1,9 +1,12 @@
 //! What each database does in its own way.
 
-use std::{fmt, future::Future};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use super::{Row, Statement, Values};
-use crate::backend::{Capabilities, Fault, Request, Watch};
+use crate::{
+    backend::{Capabilities, Fault, Request, Watch},
+    backends::in_thread::Driver,
+};
 
 /// A database that can keep the table.
 pub trait Database: fmt::Debug + Send + Sync + 'static {
@@ -22,6 +25,13 @@ pub trait Database: fmt::Debug + Send + Sync + 'static {
     /// One that is idle, and that the others can do without. Nothing that is done on it may need a runtime.
     #[doc(hidden)]
     fn here(&self) -> Option<Self::Here>;
+
+    /// The same for a caller who blocks, for so long at most, and what it is to be driven by, if anything.
+    #[doc(hidden)]
+    fn here_blocking(&self, limit: Duration) -> Option<(Self::Here, Option<Arc<Driver>>)> {
+        let _ = limit;
+        self.here().map(|here| (here, None))
+    }
 
     /// The same for an async caller who polls, and whether it is one of his runtime, and ends with that.
     #[doc(hidden)]

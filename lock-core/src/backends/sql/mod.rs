@@ -16,8 +16,9 @@
 //! - A first attempt and a release are driven by their caller, in his thread or task, where a connection is idle and the key
 //!   is free: a hop through the background thread less. If he goes away or they take too long, the engine follows them to
 //!   their end there; if he does not poll, he keeps a connection that the others can do without ([`Database::here`]). A
-//!   connection belongs to the runtime on which it was made, so that none is made or waited for elsewhere; with
-//!   `on_runtime=yes`, async callers have some of [their own](super::on_runtime).
+//!   connection belongs to the runtime on which it was made, so that none is made or waited for elsewhere: blocking callers
+//!   have [some with a runtime each](super::in_thread), and with `on_runtime=yes`, async callers have some of
+//!   [their own](super::on_runtime).
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod address;

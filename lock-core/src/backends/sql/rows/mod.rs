@@ -178,9 +178,16 @@ impl<D: Database> Inner<D> {
         !lately && !background::is_current()
     }
 
-    /// A connection for a blocking caller.
-    fn here(&self) -> Option<D::Here> {
-        if self.is_quiet() { self.database.here() } else { None }
+    /// Does something on a connection in the thread of a blocking caller.
+    fn in_thread<T, F>(&self, limit: Duration, act: impl FnOnce(D::Here) -> F) -> Option<Result<T, Fault>>
+    where
+        F: Future<Output = Result<T, Fault>>,
+    {
+        let (here, driver) = if self.is_quiet() { self.database.here_blocking(limit)? } else { return None };
+        Some(match driver {
+            Some(driver) => driver.block_on(limit, act(here)),
+            None => park::block_on(limited_anywhere(limit, act(here))),
+        })
     }
 
     /// One for an async caller, and whether it needs his runtime.
@@ -292,13 +299,11 @@ impl<D: Database> Backend for Rows<D> {
     }
 
     fn try_acquire_blocking(&self, request: &Request, limit: Duration) -> Option<Result<Attempt, Fault>> {
-        let here = self.inner.here()?;
-        Some(park::block_on(limited_anywhere(limit, self.inner.acquire_on(here, request))))
+        self.inner.in_thread(limit, |here| self.inner.acquire_on(here, request))
     }
 
     fn release_blocking(&self, lease: &Lease, limit: Duration) -> Option<Result<bool, Fault>> {
-        let here = self.inner.here()?;
-        Some(park::block_on(limited_anywhere(limit, self.inner.release_on(here, lease))))
+        self.inner.in_thread(limit, |here| self.inner.release_on(here, lease))
     }
 
     fn try_acquire_here(&self, request: &Request) -> Option<Shortcut<Attempt>> {
