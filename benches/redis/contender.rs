@@ -5,7 +5,7 @@ use std::future::ready;
 use benches::Result;
 pub(crate) use benches::contender::{Answer, Blocking, Contender, Entry, Section, TTL, Waiting, place};
 
-use crate::contenders::{blpop, distributed_lock, ours, raw, redis_lock, redissun, rlock, rslock};
+use crate::contenders::{blpop, distributed_lock, ours, passed_on, raw, redis_lock, redissun, rlock, rslock};
 
 /// Us.
 pub(crate) const OURS: Entry = Entry {
@@ -65,6 +65,13 @@ const DISTRIBUTED_LOCK: Entry = Entry {
 pub(crate) const BLPOP: Entry =
     Entry { name: "raw BLPOP", waiting: Waiting::Woken, connect: |url| Box::pin(blpop::connect(url)) };
 
+/// The same with what keeps a waiter that is stopped from stalling the others. For one task of a process at a time.
+pub(crate) const PASSED_ON: Entry = Entry {
+    name: "raw, passed on and claimed",
+    waiting: Waiting::Woken,
+    connect: |url| Box::pin(passed_on::connect(url)),
+};
+
 /// Who is there when nobody else wants the lock: the floor, ourselves, the peers.
 pub(crate) const UNCONTENDED: [Entry; 10] = [
     RAW,
@@ -84,6 +91,6 @@ pub(crate) const WAITING: [Entry; 7] = [BLPOP, OURS, REDISSUN, REDISSUN_FAIR, RL
 
 /// Who bears that name.
 pub(crate) fn named(name: &str) -> Result<Entry> {
-    let found = UNCONTENDED.iter().chain(&WAITING).find(|entry| entry.name == name);
+    let found = UNCONTENDED.iter().chain(&WAITING).chain([&PASSED_ON]).find(|entry| entry.name == name);
     Ok(*found.ok_or_else(|| format!("no contender is called {name}"))?)
 }

@@ -12,7 +12,7 @@ use benches::{
 
 use crate::{
     columns::Columns,
-    contender::{Entry, OURS, REDISSUN, WAITING, Waiting, named, place},
+    contender::{Entry, OURS, PASSED_ON, REDISSUN, WAITING, Waiting, named, place},
     contenders::ours,
     cores::Cores,
     stage::{Findings, Stage, Threads, players},
@@ -27,7 +27,7 @@ pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
     for cores in Cores::all() {
         cores.apply(stage.server.process())?;
         let takes_part = |entry: &&Entry| *cores == Cores::Free || entry.waiting == Waiting::Woken;
-        let field: Vec<_> = WAITING.iter().filter(takes_part).copied().collect();
+        let field: Vec<_> = WAITING.iter().filter(takes_part).copied().chain([PASSED_ON]).collect();
         let mut names: Vec<_> = field.iter().map(|entry| entry.name.to_owned()).collect();
         names.push(BLOCKING.into());
 

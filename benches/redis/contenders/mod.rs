@@ -3,6 +3,7 @@
 pub(crate) mod blpop;
 pub(crate) mod distributed_lock;
 pub(crate) mod ours;
+pub(crate) mod passed_on;
 pub(crate) mod raw;
 pub(crate) mod redis_lock;
 pub(crate) mod redissun;

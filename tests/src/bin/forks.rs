@@ -11,6 +11,8 @@ fn main() {
     let url = std::env::args().nth(1).expect("the URL of a store");
     let settings = Settings { prefix: Some("lock:".into()), ..Settings::default() };
     let locker = Locker::open_with(&by_prefix(&url, &settings), &settings).unwrap();
+    // Those who block have a connection of their own from the second time on.
+    (0..3).for_each(|_| locker.lock("fork:warm").acquire().unwrap().release().unwrap());
     let lock = locker.lock("fork:k").wait(Duration::from_secs(20));
     let (blocking, asynchronous) =
         (lock.acquire().unwrap(), smol::block_on(locker.lock("fork:l").acquire_async()).unwrap());
