@@ -37,12 +37,12 @@ impl Cores {
     /// The same where all that this process has started so far are servers, with processes of their own.
     ///
     /// # Errors
-    /// If the processes of this machine cannot be seen.
+    /// If the kernel does not tell what it has started.
     pub fn apply_to_started(self) -> Result {
         let (client, remote) = self.both();
         let own = std::process::id();
         place(own, client)?;
-        for process in started_by(own) {
+        for process in started_by(own)? {
             // One that has ended meanwhile needs no place.
             place(process, remote).ok();
         }
@@ -76,13 +76,22 @@ fn cores() -> &'static [usize] {
 }
 
 /// What a process has started, and what that has.
-fn started_by(process: u32) -> Vec<u32> {
-    let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
-    let children =
-        threads.map(|thread| fs::read_to_string(thread.path().join("children")).unwrap_or_default());
-    let children: Vec<u32> =
-        children.flat_map(|line| line.split_whitespace().flat_map(str::parse).collect::<Vec<_>>()).collect();
-    children.into_iter().flat_map(|child| std::iter::once(child).chain(started_by(child))).collect()
+fn started_by(process: u32) -> Result<Vec<u32>> {
+    let mut found = Vec::new();
+    for thread in fs::read_dir(format!("/proc/{process}/task"))? {
+        let thread = thread?.path();
+        let children = match fs::read_to_string(thread.join("children")) {
+            Err(_) if !thread.exists() => continue,
+            children => children?,
+        };
+        for child in children.split_whitespace() {
+            let child = child.parse()?;
+            found.push(child);
+            // One that has ended meanwhile has none.
+            found.extend(started_by(child).unwrap_or_default());
+        }
+    }
+    Ok(found)
 }
 
 /// Every thread of a process.

@@ -71,7 +71,7 @@ impl Scene {
     }
 
     /// Through the proxy, without those.
-    pub(crate) fn far_by_proxy(&self, ttl: Duration) -> Locker {
+    pub(crate) fn by_proxy(&self, ttl: Duration) -> Locker {
         let settings = Settings { ttl: Some(ttl), retry: Some(ms(20)), ..Settings::default() };
         Locker::open_with(&self.near.replace("?on_runtime=yes", ""), &settings).unwrap()
     }
@@ -90,6 +90,11 @@ impl Scene {
             said = Some(self.proxy.replied());
             tokio::time::sleep(ms(50)).await;
         }
+    }
+
+    /// The same without a runtime.
+    pub(crate) fn be_quiet(&self) {
+        alone().block_on(self.quiet());
     }
 
     /// Has calls made on a runtime until it has a connection of its own. Returns how many there are besides.

@@ -5,8 +5,13 @@
 use std::sync::Arc;
 
 use benches::Result;
-use redis::{AsyncConnectionConfig, Client, FromRedisValue, PushInfo, PushKind, Script, aio::MultiplexedConnection};
-use tokio::sync::{Mutex, mpsc::{UnboundedReceiver, unbounded_channel}};
+use redis::{
+    AsyncConnectionConfig, Client, FromRedisValue, PushInfo, PushKind, Script, aio::MultiplexedConnection,
+};
+use tokio::sync::{
+    Mutex,
+    mpsc::{UnboundedReceiver, unbounded_channel},
+};
 
 use crate::contender::{Answer, Contender, Section, TTL};
 

@@ -241,6 +241,16 @@ impl<C: Send> Pool<C> {
     }
 }
 
+impl<C> Drop for Pool<C> {
+    fn drop(&mut self) {
+        let idle = self.idle.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if idle.process != std::process::id() {
+            // A forked child again: they would be taken out of what its parent waits for.
+            mem::forget(mem::take(&mut idle.connections));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::{

@@ -1,13 +1,18 @@
 //! A process that forks while it holds locks: says what its child makes of them, and what is left of them then.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a program of the tests")]
 
-use std::{io::stdin, process, time::Duration};
+use std::{
+    io::stdin,
+    process,
+    time::{Duration, Instant},
+};
 
 use fork::{Fork, fork, waitpid};
-use lock_core::{Error, Guard, Locker, Settings};
-use tests::subjects::by_prefix;
+use lock_core::{Error, Guard, Lock, Locker, Settings, conformance::pulse};
+use tests::{callers::running_since, subjects::by_prefix};
 
 fn main() {
+    pulse::start();
     let url = std::env::args().nth(1).expect("the URL of a store");
     let settings = Settings { prefix: Some("lock:".into()), ..Settings::default() };
     let locker = Locker::open_with(&by_prefix(&url, &settings), &settings).unwrap();
@@ -18,9 +23,13 @@ fn main() {
         (lock.acquire().unwrap(), smol::block_on(locker.lock("fork:l").acquire_async()).unwrap());
     let end = |child| waitpid(child).unwrap();
     match fork().unwrap() {
-        Fork::Child => inherit(blocking, asynchronous),
+        Fork::Child => inherit(blocking, asynchronous, (lock, locker)),
         Fork::Parent(child) => end(child),
     };
+    // On the connections that the child had as well.
+    let begin = Instant::now();
+    locker.lock("fork:warm").acquire().unwrap().release().unwrap();
+    assert!(running_since(begin) < Duration::from_millis(800), "nobody told that it was answered");
     println!("parent\t{}\t{}", blocking.is_held(), asynchronous.is_held());
     stdin().lines().next().unwrap().unwrap();
     match fork().unwrap() {
@@ -38,10 +47,10 @@ fn main() {
 }
 
 /// What somebody does who has not heard that he is a child.
-fn inherit(blocking: Guard, asynchronous: Guard) -> ! {
+fn inherit(blocking: Guard, asynchronous: Guard, all: (Lock, Locker)) -> ! {
     let told = smol::block_on(smol::future::poll_once(asynchronous.lost())).is_some();
     println!("child\t{}\t{told}\t{}", blocking.is_held(), said(blocking.release()));
-    drop((blocking, asynchronous));
+    drop((blocking, asynchronous, all));
     process::exit(0);
 }
 

@@ -71,9 +71,6 @@ pub struct Server {
     wire: Arc<Wire>,
     statements: Statements,
     create: Statement,
-    pool: Arc<Pool<MySqlConnection>>,
-    /// For async callers, if there are to be any.
-    on_runtimes: Option<Pools<MySqlConnection>>,
 }
 
 /// How to reach it.
@@ -82,7 +79,10 @@ struct Wire {
     options: MySqlConnectOptions,
     /// [`SESSION`], and what is wrong with the table.
     session: String,
+    pool: Arc<Pool<MySqlConnection>>,
     in_threads: InThreads<MySqlConnection>,
+    /// For async callers, if there are to be any.
+    on_runtimes: Option<Pools<MySqlConnection>>,
     /// That a crash may make the server forget has been said.
     warned: AtomicBool,
 }
@@ -114,10 +114,12 @@ impl Server {
             address,
             options,
             session,
+            pool: Pool::new(CONNECTIONS),
             in_threads: InThreads::new(),
+            on_runtimes,
             warned: AtomicBool::new(false),
         });
-        Self { wire, statements, create, pool: Pool::new(CONNECTIONS), on_runtimes }
+        Self { wire, statements, create }
     }
 
     /// Runs a statement; where the table is missing, it is made.
@@ -132,10 +134,12 @@ impl Server {
     }
 
     async fn once(&self, statement: &Statement, values: &Values<'_>, answer: Answer) -> Result<Done, Failed> {
-        let connecting = || self.pool.in_time(CONNECTS, self.wire.connect());
-        let mut lent = self.pool.get(connecting).await.map_err(Failed::Connecting)?;
-        let done = self.pool.in_time(ANSWERS, ask(&mut lent.connection, statement, values, answer)).await;
-        lent.ends_with(done, fault::ends_connection).map_err(Failed::Asking)
+        let (wire, pool) = (&self.wire, &self.wire.pool);
+        let connecting = || pool.in_time(CONNECTS, wire.connect());
+        let lent = pool.get(connecting).await.inspect_err(|_| wire.lost());
+        let mut lent = lent.map_err(Failed::Connecting)?;
+        let done = pool.in_time(ANSWERS, ask(&mut lent.connection, statement, values, answer)).await;
+        wire.looked_at(lent.ends_with(done, fault::ends_connection)).map_err(Failed::Asking)
     }
 
     /// Counts what a statement does on a connection that is there, in whatever thread or task: its limit is the caller's.
@@ -146,7 +150,7 @@ impl Server {
         values: &Values<'_>,
     ) -> Result<MySqlQueryResult, sqlx::Error> {
         let done = ask(here.connection(), statement, values, Answer::Count).await;
-        here.ends_with(done, fault::ends_connection).map(|done| done.count)
+        self.wire.looked_at(here.ends_with(done, fault::ends_connection)).map(|done| done.count)
     }
 
     /// Why a statement failed outside of the background thread, which makes a table that is missing.
@@ -187,6 +191,21 @@ impl Wire {
         self.in_threads.reached();
         Ok(connection)
     }
+
+    /// A connection that breaks takes those of all callers with it: the next may be to another server.
+    fn looked_at<T>(&self, done: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+        done.inspect_err(|error| {
+            if fault::ends_connection(error) {
+                self.lost();
+            }
+        })
+    }
+
+    fn lost(&self) {
+        self.pool.clear();
+        self.in_threads.lost();
+        self.on_runtimes.iter().for_each(Pools::clear);
+    }
 }
 
 impl Database for Server {
@@ -217,12 +236,12 @@ impl Database for Server {
     }
 
     fn here_async(&self) -> Option<(Here<MySqlConnection>, bool)> {
-        let wire = Arc::clone(&self.wire);
+        let wire = Arc::downgrade(&self.wire);
         let connect = move || {
-            let wire = Arc::clone(&wire);
-            async move { wire.connect().await }
+            let wire = wire.upgrade().ok_or(sqlx::Error::PoolClosed);
+            async move { wire?.connect().await }
         };
-        Some((Here::Polled(self.on_runtimes.as_ref()?.lend(connect)?), true))
+        Some((Here::Polled(self.wire.on_runtimes.as_ref()?.lend(connect)?), true))
     }
 
     async fn take_on(&self, here: Here<MySqlConnection>, values: &Values<'_>) -> Result<Taken, Fault> {
@@ -237,9 +256,12 @@ impl Database for Server {
     }
 
     async fn release_on(&self, here: Here<MySqlConnection>, values: &Values<'_>) -> Result<bool, Fault> {
-        let done = self.run_on(here, &self.statements.release, values).await;
-        // Rows that were found, as in `change`.
-        Ok(done.map_err(|error| self.elsewhere(error))?.rows_affected() > 0)
+        let releasing = async {
+            let done = self.run_on(here, &self.statements.release, values).await;
+            // Rows that were found, as in `change`.
+            Ok(done.map_err(|error| self.elsewhere(error))?.rows_affected() > 0)
+        };
+        limited_anywhere(ANSWERS_HERE, releasing).await
     }
 
     async fn take(&self, values: &Values<'_>) -> Result<Taken, Fault> {

@@ -138,7 +138,7 @@ impl<T: Clone + Send + 'static> OnRuntimes<T> {
     }
 
     /// What is kept at the moment.
-    #[cfg(feature = "memcached")]
+    #[cfg(any(feature = "memcached", feature = "mysql", feature = "postgres"))]
     fn all(&self) -> Vec<T> {
         self.known().runtimes.iter().filter_map(|(_, kept)| kept.what.clone()).collect()
     }

@@ -54,7 +54,6 @@ impl<C: Send + 'static> Pools<C> {
     }
 
     /// Those that are idle are of no use any more, nor are those in use after this call.
-    #[cfg(feature = "memcached")]
     pub(in crate::backends) fn clear(&self) {
         self.0.all().iter().for_each(|few| few.pool.clear());
     }

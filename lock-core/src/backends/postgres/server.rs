@@ -55,8 +55,6 @@ pub struct Server {
     prepare: Statement,
     pub(super) take_in_transaction: Statement,
     listener: Listener,
-    /// For async callers, if there are to be any.
-    on_runtimes: Option<Pools<Session>>,
 }
 
 /// How to reach it.
@@ -69,6 +67,8 @@ pub(super) struct Wire {
     asked: String,
     pool: Arc<Pool<Session>>,
     in_threads: InThreads<Session>,
+    /// For async callers, if there are to be any.
+    on_runtimes: Option<Pools<Session>>,
     /// Somebody stands in between who may give every transaction another session.
     pooled: AtomicBool,
     /// Where those who wait are told, as the last connection has shown.
@@ -108,10 +108,9 @@ impl Server {
         let placed = |file: &str| statement(&file.replace("{place}", &place));
         let prepare = placed(include_str!("statements/prepare.sql"));
         let take_in_transaction = placed(include_str!("statements/take_in_transaction.sql"));
-        let on_runtimes = address.on_runtime.then(Pools::new);
         let wire = Arc::new(Wire::new(address)?);
         let listener = Listener::new(&wire);
-        Ok(Self { wire, statements, create, prepare, take_in_transaction, listener, on_runtimes })
+        Ok(Self { wire, statements, create, prepare, take_in_transaction, listener })
     }
 
     /// Runs a statement; where the table is missing, it is made.
@@ -182,11 +181,11 @@ impl Database for Server {
     }
 
     fn here_async(&self) -> Option<(Here<Session>, bool)> {
-        let of_his = self.on_runtimes.as_ref().and_then(|pools| {
-            let wire = Arc::clone(&self.wire);
+        let of_his = self.wire.on_runtimes.as_ref().and_then(|pools| {
+            let wire = Arc::downgrade(&self.wire);
             pools.lend(move || {
-                let wire = Arc::clone(&wire);
-                async move { wire.connect().await }
+                let wire = wire.upgrade().ok_or(sqlx::Error::PoolClosed);
+                async move { wire?.connect().await }
             })
         });
         of_his.map(|here| (Here::Polled(here), true)).or_else(|| Some((self.here()?, false)))
@@ -262,8 +261,18 @@ impl Wire {
             .extra_float_digits(None)
             .application_name("lock")
             .disable_statement_logging();
-        let (pool, in_threads, pooled) = (Pool::new(CONNECTIONS), InThreads::new(), AtomicBool::new(false));
-        Ok(Self { address, options, proof, asked, pool, in_threads, pooled, channel: Mutex::new("".into()) })
+        let on_runtimes = address.on_runtime.then(Pools::new);
+        Ok(Self {
+            address,
+            options,
+            proof,
+            asked,
+            pool: Pool::new(CONNECTIONS),
+            in_threads: InThreads::new(),
+            on_runtimes,
+            pooled: AtomicBool::new(false),
+            channel: Mutex::new("".into()),
+        })
     }
 
     /// How to make a connection that can be told from one of somebody in between.
@@ -336,9 +345,26 @@ impl Wire {
 
     async fn run(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<PgRow>, Failed> {
         let connecting = || self.pool.in_time(CONNECTS, self.connect());
-        let mut lent = self.pool.get(connecting).await.map_err(Failed::Connecting)?;
+        let lent = self.pool.get(connecting).await.inspect_err(|_| self.lost());
+        let mut lent = lent.map_err(Failed::Connecting)?;
         let done = self.pool.in_time(TAKES + ARRIVES, lent.connection.run(statement, values)).await;
-        lent.ends_with(done, fault::ends_connection).map_err(Failed::Asking)
+        let done = lent.ends_with(done, fault::ends_connection);
+        self.looked_at(done).map_err(Failed::Asking)
+    }
+
+    /// A connection that breaks takes those of all callers with it: the next may be to another server.
+    fn looked_at<T>(&self, done: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+        done.inspect_err(|error| {
+            if fault::ends_connection(error) {
+                self.lost();
+            }
+        })
+    }
+
+    fn lost(&self) {
+        self.pool.clear();
+        self.in_threads.lost();
+        self.on_runtimes.iter().for_each(Pools::clear);
     }
 
     /// The same on a connection that is there, in whatever thread or task: its limit is the caller's.
@@ -349,7 +375,7 @@ impl Wire {
         values: &Values<'_>,
     ) -> Result<Vec<PgRow>, sqlx::Error> {
         let done = here.connection().run(statement, values).await;
-        here.ends_with(done, fault::ends_connection)
+        self.looked_at(here.ends_with(done, fault::ends_connection))
     }
 }
 

@@ -117,7 +117,10 @@ impl<D: Database> Inner<D> {
                     return Ok(Attempt::Granted(row::lease(request, first, last)?));
                 }
                 // How long it will, nobody knows.
-                Taken::Locked => return Ok(Attempt::Held { holder: None, free_in: Some(LOCKED_FOR) }),
+                Taken::Locked => {
+                    self.is_contended();
+                    return Ok(Attempt::Held { holder: None, free_in: Some(LOCKED_FOR) });
+                }
                 Taken::Refused => {}
             }
             let Some(row) = self.refused(request, &values).await? else { continue };
@@ -183,11 +186,17 @@ impl<D: Database> Inner<D> {
     where
         F: Future<Output = Result<T, Fault>>,
     {
-        let (here, driver) = if self.is_quiet() { self.database.here_blocking(limit)? } else { return None };
-        Some(match driver {
-            Some(driver) => driver.block_on(limit, act(here)),
-            None => park::block_on(limited_anywhere(limit, act(here))),
-        })
+        if !self.is_quiet() {
+            return None;
+        }
+        let begun = Instant::now();
+        let (here, driver) = self.database.here_blocking(limit)?;
+        let left = limit.saturating_sub(begun.elapsed());
+        let done = match driver {
+            Some(driver) => driver.block_on(left, act(here)),
+            None => park::block_on(limited_anywhere(left, act(here))),
+        };
+        Some(done.inspect_err(|fault| self.is_slow(fault)))
     }
 
     /// One for an async caller, and whether it needs his runtime.
@@ -198,7 +207,8 @@ impl<D: Database> Inner<D> {
     /// The first attempt, outside of the background thread. If the key is not free, it is asked for there.
     async fn acquire_on(self: &Arc<Self>, here: D::Here, request: &Request) -> Result<Attempt, Fault> {
         let names = Names::of(request);
-        match self.database.take_on(here, &self.values(&names, request)).await? {
+        let taken = self.database.take_on(here, &self.values(&names, request)).await;
+        match taken.inspect_err(|fault| self.is_slow(fault))? {
             Taken::Granted { first, last } => {
                 self.prune();
                 Ok(Attempt::Granted(row::lease(request, first, last)?))
@@ -214,6 +224,13 @@ impl<D: Database> Inner<D> {
         let (id, mut space) = (id(&lease.key), [0; 32]);
         let owner = lease.owner.text(&mut space);
         self.database.release_on(here, &Values { owner, ..Values::of(&id) }).await
+    }
+
+    /// What took too long may again: a row that somebody's transaction keeps, which whoever polls would lose a connection by.
+    fn is_slow(&self, fault: &Fault) {
+        if fault.may_have_executed() {
+            self.is_contended();
+        }
     }
 
     fn is_contended(&self) {
