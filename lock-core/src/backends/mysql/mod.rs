@@ -18,7 +18,8 @@
 //! `ssl-ca`, `ssl-cert` and `ssl-key` as the servers' own clients have them. The default is `preferred`: TLS if the server
 //! has it. A user of MySQL 8 by `caching_sha2_password` needs TLS.
 //!
-//! A client has at most four connections, and two more for callers that block.
+//! A client has at most four connections, and two more for callers that block outside of a tokio runtime, which drive them in
+//! their own thread.
 //!
 //! With `on_runtime=yes`, async callers acquire and release on connections of their own tokio runtime, four at most on each, beside
 //! those: up to half of the time of one caller where the server is on the same machine and does not wait for its

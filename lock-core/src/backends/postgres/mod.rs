@@ -13,8 +13,8 @@
 //! | it works behind pgbouncer in any mode, and notices that by itself | a place in a pooler in session mode is taken by each of a client's connections |
 //! | a row that somebody's transaction keeps is held: nobody waits for it for longer than 100 ms | renewals while it lasts: one that lasts longer than a lease is a loss |
 //!
-//! A client has at most four connections, two more for callers that block, and one that listens, from when somebody waits.
-//! What is set for a role or a database does not matter to it (`lock_timeout`, `default_transaction_isolation`, and but for poolers
+//! A client has at most four connections, two more for callers that block outside of a tokio runtime, which drive them in their
+//! own thread, and one that listens, from when somebody waits. What is set for a role or a database does not matter to it (`lock_timeout`, `default_transaction_isolation`, and but for poolers
 //! `statement_timeout`). Where `search_path` is not the same for all users, the schema belongs into the table's name.
 //! A key can have the letters that the encoding of the database has: `UTF8` has all, `LATIN1` refuses most of them. Where an
 //! administrator ends idle sessions (`idle_session_timeout`) within less than a second, `mode=advisory` loses its locks.
