@@ -6,10 +6,11 @@ use std::{
 };
 
 use lock::{Error, Locker, backends::postgres::CREATE_TABLE};
-use tests::servers::free_port;
+use lock_core::conformance::Side;
+use tests::{scene::Ends as _, servers::free_port};
 
 use crate::scene::{
-    FREED, LONG, SIDES, Scene, acquire, client, eventually, ms, release, running_since, side,
+    FREED, LONG, SIDES, Scene, acquire, client, eventually, lost_within, ms, release, running_since, side,
 };
 
 #[test]
@@ -98,8 +99,26 @@ fn without_a_table_and_without_permission_to_make_it_the_error_says_what_to_do()
     assert!(error.contains("nowhere") && error.contains("schema"), "{error}");
 }
 
+#[test]
+fn a_user_who_may_have_one_connection_gets_on_with_it() {
+    let scene = Scene::new(ms(900));
+    scene.ask("CREATE ROLE app LOGIN CONNECTION LIMIT 1; GRANT ALL ON SCHEMA public TO app");
+    let locker = app(&scene, "");
+    let held = acquire(&locker.lock("held"), Side::Blocking).unwrap();
+    for round in 0..3 {
+        for side in SIDES.into_iter().cycle().take(20) {
+            release(&acquire(&locker.lock("k").wait(LONG), side).unwrap(), side).unwrap();
+        }
+        if round == 1 {
+            // Whoever is quickest has it next: the others, and the renewals, are not to be shut out by that.
+            scene.server.end_sessions();
+        }
+    }
+    assert_eq!(lost_within(&held, ms(2700)), None, "it is renewed");
+}
+
 /// What is said to one who would wait for ever: soon, and no secret of his.
-fn refused(locker: &Locker, side: lock_core::conformance::Side) -> String {
+fn refused(locker: &Locker, side: Side) -> String {
     let begin = Instant::now();
     let error = acquire(&locker.lock("k"), side).unwrap_err();
     assert!(running_since(begin) <= Duration::from_secs(2), "said after {:?}: {error}", begin.elapsed());
