@@ -18,10 +18,11 @@ use super::{address::to_options, fault};
 use crate::{
     backend::{Capabilities, Fault},
     backends::{
-        in_thread::{Driver, Here, InThreads},
-        on_runtime::Pools,
-        pool::Pool,
-        sql::{Address, Database, Failed, Row, Statement, Statements, Style, Taken, Values, statements},
+        in_thread::{Driver, Here},
+        sql::{
+            Address, Connections, Database, Failed, Row, Statement, Statements, Style, Taken, Values,
+            statements,
+        },
     },
     locker::limited_anywhere,
 };
@@ -79,10 +80,7 @@ struct Wire {
     options: MySqlConnectOptions,
     /// [`SESSION`], and what is wrong with the table.
     session: String,
-    pool: Arc<Pool<MySqlConnection>>,
-    in_threads: InThreads<MySqlConnection>,
-    /// For async callers, if there are to be any.
-    on_runtimes: Option<Pools<MySqlConnection>>,
+    connections: Connections<MySqlConnection>,
     /// That a crash may make the server forget has been said.
     warned: AtomicBool,
 }
@@ -109,16 +107,8 @@ impl Server {
         };
         let check = bare(include_str!("statements/check.sql"));
         let session = SESSION.to_owned() + &check.replace("{schema}", &schema).replace("{name}", name);
-        let on_runtimes = address.on_runtime.then(Pools::new);
-        let wire = Arc::new(Wire {
-            address,
-            options,
-            session,
-            pool: Pool::new(CONNECTIONS),
-            in_threads: InThreads::new(),
-            on_runtimes,
-            warned: AtomicBool::new(false),
-        });
+        let connections = Connections::new(CONNECTIONS, address.on_runtime);
+        let wire = Arc::new(Wire { address, options, session, connections, warned: AtomicBool::new(false) });
         Self { wire, statements, create }
     }
 
@@ -134,12 +124,11 @@ impl Server {
     }
 
     async fn once(&self, statement: &Statement, values: &Values<'_>, answer: Answer) -> Result<Done, Failed> {
-        let (wire, pool) = (&self.wire, &self.wire.pool);
-        let connecting = || pool.in_time(CONNECTS, wire.connect());
-        let lent = pool.get(connecting).await.inspect_err(|_| wire.lost());
-        let mut lent = lent.map_err(Failed::Connecting)?;
-        let done = pool.in_time(ANSWERS, ask(&mut lent.connection, statement, values, answer)).await;
-        wire.looked_at(lent.ends_with(done, fault::ends_connection)).map_err(Failed::Asking)
+        let (connections, shared) = (&self.wire.connections, self.wire.connections.shared());
+        let connecting = || shared.in_time(CONNECTS, self.wire.connect());
+        let mut here = connections.get(connecting).await.map_err(Failed::Connecting)?;
+        let done = shared.in_time(ANSWERS, ask(here.connection(), statement, values, answer)).await;
+        connections.end(here, done, fault::ends_connection).map_err(Failed::Asking)
     }
 
     /// Counts what a statement does on a connection that is there, in whatever thread or task: its limit is the caller's.
@@ -150,7 +139,7 @@ impl Server {
         values: &Values<'_>,
     ) -> Result<MySqlQueryResult, sqlx::Error> {
         let done = ask(here.connection(), statement, values, Answer::Count).await;
-        self.wire.looked_at(here.ends_with(done, fault::ends_connection)).map(|done| done.count)
+        self.wire.connections.end(here, done, fault::ends_connection).map(|done| done.count)
     }
 
     /// Why a statement failed outside of the background thread, which makes a table that is missing.
@@ -188,23 +177,8 @@ impl Wire {
                 "innodb_flush_log_at_trx_commit is not 1: what was granted in the last second may be forgotten in a crash"
             );
         }
-        self.in_threads.reached();
+        self.connections.reached();
         Ok(connection)
-    }
-
-    /// A connection that breaks takes those of all callers with it: the next may be to another server.
-    fn looked_at<T>(&self, done: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
-        done.inspect_err(|error| {
-            if fault::ends_connection(error) {
-                self.lost();
-            }
-        })
-    }
-
-    fn lost(&self) {
-        self.pool.clear();
-        self.in_threads.lost();
-        self.on_runtimes.iter().for_each(Pools::clear);
     }
 }
 
@@ -231,17 +205,12 @@ impl Database for Server {
     }
 
     fn here_blocking(&self, limit: Duration) -> Option<(Here<MySqlConnection>, Option<Arc<Driver>>)> {
-        let (here, driver) = self.wire.in_threads.lend(limit, || self.wire.connect())?;
-        Some((here, Some(driver)))
+        self.wire.connections.lend_blocking(limit, || self.wire.connect())
     }
 
     fn here_async(&self) -> Option<(Here<MySqlConnection>, bool)> {
-        let wire = Arc::downgrade(&self.wire);
-        let connect = move || {
-            let wire = wire.upgrade().ok_or(sqlx::Error::PoolClosed);
-            async move { wire?.connect().await }
-        };
-        Some((Here::Polled(self.wire.on_runtimes.as_ref()?.lend(connect)?), true))
+        let connect = |wire: Arc<Wire>| async move { wire.connect().await };
+        self.wire.connections.lend_async(&self.wire, connect).map(|here| (here, true))
     }
 
     async fn take_on(&self, here: Here<MySqlConnection>, values: &Values<'_>) -> Result<Taken, Fault> {

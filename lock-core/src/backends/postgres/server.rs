@@ -18,11 +18,10 @@ use super::{address::to_options, fault, listen::Listener};
 use crate::{
     backend::{Capabilities, Fault, Request, Watch},
     backends::{
-        in_thread::{Driver, Here, InThreads},
-        on_runtime::Pools,
-        pool::Pool,
+        in_thread::{Driver, Here},
         sql::{
-            Address, Database, Failed, Row, Statement, Statements, Style, Taken, Values, digits, statements,
+            Address, Connections, Database, Failed, Row, Statement, Statements, Style, Taken, Values, digits,
+            statements,
         },
     },
     error::Result,
@@ -65,10 +64,7 @@ pub(super) struct Wire {
     proof: String,
     /// How a connection is asked what it is.
     asked: String,
-    pool: Arc<Pool<Session>>,
-    in_threads: InThreads<Session>,
-    /// For async callers, if there are to be any.
-    on_runtimes: Option<Pools<Session>>,
+    connections: Connections<Session>,
     /// Somebody stands in between who may give every transaction another session.
     pooled: AtomicBool,
     /// Where those who wait are told, as the last connection has shown.
@@ -172,23 +168,18 @@ impl Database for Server {
 
     /// It reads and writes by the background thread's reactor, whoever polls.
     fn here(&self) -> Option<Here<Session>> {
-        self.wire.pool.spare(SPARED).map(Here::Polled)
+        self.wire.connections.shared().spare(SPARED).map(Here::Polled)
     }
 
     fn here_blocking(&self, limit: Duration) -> Option<(Here<Session>, Option<Arc<Driver>>)> {
-        let driven = self.wire.in_threads.lend(limit, || self.wire.connect());
-        driven.map(|(here, driver)| (here, Some(driver))).or_else(|| Some((self.here()?, None)))
+        let driven = self.wire.connections.lend_blocking(limit, || self.wire.connect());
+        driven.or_else(|| Some((self.here()?, None)))
     }
 
     fn here_async(&self) -> Option<(Here<Session>, bool)> {
-        let of_his = self.wire.on_runtimes.as_ref().and_then(|pools| {
-            let wire = Arc::downgrade(&self.wire);
-            pools.lend(move || {
-                let wire = wire.upgrade().ok_or(sqlx::Error::PoolClosed);
-                async move { wire?.connect().await }
-            })
-        });
-        of_his.map(|here| (Here::Polled(here), true)).or_else(|| Some((self.here()?, false)))
+        let connect = |wire: Arc<Wire>| async move { wire.connect().await };
+        let of_his = self.wire.connections.lend_async(&self.wire, connect);
+        of_his.map(|here| (here, true)).or_else(|| Some((self.here()?, false)))
     }
 
     async fn take_on(&self, here: Here<Session>, values: &Values<'_>) -> Result<Taken, Fault> {
@@ -261,18 +252,9 @@ impl Wire {
             .extra_float_digits(None)
             .application_name("lock")
             .disable_statement_logging();
-        let on_runtimes = address.on_runtime.then(Pools::new);
-        Ok(Self {
-            address,
-            options,
-            proof,
-            asked,
-            pool: Pool::new(CONNECTIONS),
-            in_threads: InThreads::new(),
-            on_runtimes,
-            pooled: AtomicBool::new(false),
-            channel: Mutex::new("".into()),
-        })
+        let connections = Connections::new(CONNECTIONS, address.on_runtime);
+        let (pooled, channel) = (AtomicBool::new(false), Mutex::new("".into()));
+        Ok(Self { address, options, proof, asked, connections, pooled, channel })
     }
 
     /// How to make a connection that can be told from one of somebody in between.
@@ -321,7 +303,7 @@ impl Wire {
         if own {
             self.pooled.store(false, Ordering::Relaxed);
         }
-        self.in_threads.reached();
+        self.connections.reached();
         Ok(Session { connection, own, hasty, channel })
     }
 
@@ -344,27 +326,11 @@ impl Wire {
     }
 
     async fn run(&self, statement: &Statement, values: &Values<'_>) -> Result<Vec<PgRow>, Failed> {
-        let connecting = || self.pool.in_time(CONNECTS, self.connect());
-        let lent = self.pool.get(connecting).await.inspect_err(|_| self.lost());
-        let mut lent = lent.map_err(Failed::Connecting)?;
-        let done = self.pool.in_time(TAKES + ARRIVES, lent.connection.run(statement, values)).await;
-        let done = lent.ends_with(done, fault::ends_connection);
-        self.looked_at(done).map_err(Failed::Asking)
-    }
-
-    /// A connection that breaks takes those of all callers with it: the next may be to another server.
-    fn looked_at<T>(&self, done: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
-        done.inspect_err(|error| {
-            if fault::ends_connection(error) {
-                self.lost();
-            }
-        })
-    }
-
-    fn lost(&self) {
-        self.pool.clear();
-        self.in_threads.lost();
-        self.on_runtimes.iter().for_each(Pools::clear);
+        let (connections, shared) = (&self.connections, self.connections.shared());
+        let connecting = || shared.in_time(CONNECTS, self.connect());
+        let mut here = connections.get(connecting).await.map_err(Failed::Connecting)?;
+        let done = shared.in_time(TAKES + ARRIVES, here.connection().run(statement, values)).await;
+        connections.end(here, done, fault::ends_connection).map_err(Failed::Asking)
     }
 
     /// The same on a connection that is there, in whatever thread or task: its limit is the caller's.
@@ -375,7 +341,7 @@ impl Wire {
         values: &Values<'_>,
     ) -> Result<Vec<PgRow>, sqlx::Error> {
         let done = here.connection().run(statement, values).await;
-        self.looked_at(here.ends_with(done, fault::ends_connection))
+        self.connections.end(here, done, fault::ends_connection)
     }
 }
 

@@ -22,6 +22,8 @@
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod address;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod connections;
 mod database;
 mod row;
 mod rows;
@@ -34,7 +36,7 @@ use std::time::Duration;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) use self::address::Address;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-pub(in crate::backends) use self::address::Form;
+pub(in crate::backends) use self::{address::Form, connections::Connections};
 pub(in crate::backends) use self::{
     database::{Database, Failed, Said, Statements, Taken, statements},
     row::{BETWEEN, Row, lease},
