@@ -158,12 +158,7 @@ fn a_waiter_that_gives_up_leaves_the_line_and_stalls_nobody() {
         let (left, lock) = (leaving.lock("k"), waiting.lock("k").wait(LONG));
         thread::scope(|scope| {
             let mut giving_up = Box::pin(left.acquire_async());
-            // He may have to be polled for it.
-            let stands = || {
-                assert!(smol::block_on(smol::future::poll_once(&mut giving_up)).is_none());
-                scene.in_line("k") == 1
-            };
-            assert!(eventually(LONG, stands), "not in line");
+            scene.poll_into_line(&mut giving_up, "k");
             let waiter = scope.spawn(move || {
                 let guard = acquire(&lock, side(round)).unwrap();
                 (Instant::now(), guard)

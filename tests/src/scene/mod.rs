@@ -17,7 +17,7 @@ pub use self::{
     stage::{Database, Ends, Forgets, Keeps, Line, Stage, Strike},
 };
 use crate::{
-    callers::ms,
+    callers::{LONG, eventually, ms},
     journal::Journal,
     proxy::Proxy,
     scratch::Scratch,
@@ -112,6 +112,15 @@ impl<S: Line> Scene<S> {
     /// How many wait for a key.
     pub fn in_line(&self, key: &str) -> u64 {
         self.server.in_line(key)
+    }
+
+    /// Polls a call, which may have to be for that, until it stands in line for a key, alone and not answered.
+    pub fn poll_into_line<T>(&self, call: &mut (impl Future<Output = T> + Unpin), key: &str) {
+        let stands = || {
+            assert!(smol::block_on(smol::future::poll_once(&mut *call)).is_none());
+            self.in_line(key) == 1
+        };
+        assert!(eventually(LONG, stands), "not in line");
     }
 }
 
