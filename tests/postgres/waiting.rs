@@ -9,8 +9,8 @@ use lock_core::conformance::{Peer, pulse};
 use tests::report;
 
 use crate::scene::{
-    FREED, LONG, LOOK, SIDES, Scene, WINDOW, acquire, eventually, kill, ms, release, running_since, side,
-    stop,
+    FREED, LONG, LOOK, SIDES, Scene, WINDOW, acquire, eventually, is_refused, kill, ms, release,
+    running_since, side, stop,
 };
 
 const TIMES: u32 = 40;
@@ -187,7 +187,7 @@ fn a_waiter_whose_wait_is_over_leaves_the_line() {
     let held = scene.far().lock("k").acquire().unwrap();
     for side in SIDES {
         let waiting = scene.far();
-        assert!(acquire(&waiting.lock("k").wait(ms(50)), side).unwrap_err().is_locked());
+        is_refused(&waiting.lock("k").wait(ms(50)), side);
         assert!(eventually(LONG, || scene.in_line("k") == 0));
     }
     held.release().unwrap();

@@ -187,8 +187,9 @@ async fn dropped_with_no_runtime(test: Test) {
     test.expect_free(&test.client().lock("k")).await;
 }
 
+/// With all that a backend which works on its caller's runtime may need.
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().build().unwrap()
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 /// Other runtimes must not be run, or dropped, in a task: in a thread of their own.

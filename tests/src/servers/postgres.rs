@@ -154,6 +154,13 @@ impl PostgresServer {
         self.signal(Signal::CONT);
     }
 
+    /// The number of the shared memory by which it marks its data as in use, as the last line but one of its
+    /// `postmaster.pid` says (<https://github.com/postgres/postgres/blob/master/src/include/utils/pidfile.h>).
+    pub(super) fn mark(&self) -> Option<u32> {
+        let said = std::fs::read_to_string(self.scratch.path().join("data/postmaster.pid")).ok()?;
+        said.lines().nth(6)?.split_whitespace().nth(1)?.parse().ok()
+    }
+
     fn signal(&self, signal: Signal) {
         let child = self.child.lock().unwrap();
         for part in parts(&child).into_iter().chain([Pid::from_child(&child)]) {
@@ -186,6 +193,10 @@ impl Drop for PostgresServer {
         // It may be killed already. Its processes end with it.
         let _ = child.kill();
         let _ = child.wait();
+        // What marks its data as in use is the kernel's, who keeps 4,096 of them, and outlives who is killed.
+        if let Some(mark) = self.mark() {
+            let _ = Command::new("ipcrm").args(["-m", &mark.to_string()]).status();
+        }
     }
 }
 
@@ -238,6 +249,8 @@ fn started(settings: &[String], port: u16, directory: &Path) -> Option<Child> {
         "listen_addresses=127.0.0.1".into(),
         format!("unix_socket_directories={directory}"),
         "fsync=off".into(),
+        // Its files in /dev/shm would outlive who is killed.
+        "dynamic_shared_memory_type=mmap".into(),
     ];
     for setting in own.iter().chain(settings) {
         command.args(["-c", setting]);
