@@ -300,7 +300,7 @@ enum Kind {
     Unsupported(String),
     /// A shortcut does not lead there.
     #[cfg_attr(
-        not(any(feature = "mysql", feature = "postgres", feature = "sqlite")),
+        not(any(feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite")),
         expect(dead_code, reason = "no other shortcut ends")
     )]
     Elsewhere,
@@ -341,7 +341,7 @@ impl Fault {
     }
 
     /// Of a shortcut: it is for the background thread, after all. Nothing was done.
-    #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+    #[cfg(any(feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite"))]
     pub(crate) const fn elsewhere() -> Self {
         Self { kind: Kind::Elsewhere }
     }

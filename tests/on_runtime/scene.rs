@@ -37,7 +37,7 @@ pub(crate) fn on_each(test: impl Fn(&Scene) + Sync) {
 
 macro_rules! store {
     ($store:ident, $server:ident, $shared:literal, $of_blocking:literal, $most:literal) => {
-        fn $store() -> Scene {
+        pub(crate) fn $store() -> Scene {
             let server = $server::start();
             let proxy = Proxy::before(server.port());
             let (near, far) = (server.url_by(proxy.port()) + "?on_runtime=yes", server.url());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lock::{Error, Locker};
+use lock::{Error, Locker, Settings};
 use lock_core::{
     Backend, Key, Owner, Ttl,
     backend::{Attempt, Request},
@@ -13,16 +13,30 @@ use tests::servers::RedisServer;
 
 use crate::{
     access::{documented, let_in},
-    scene::{LONG, Scene, acquire, client},
+    scene::{LONG, Scene, acquire, client, ms},
 };
 
 /// As many as come at once.
 const MANY: usize = 64;
 
+/// A client on the shared connection, and one on that of the caller's runtime.
+fn both(url: &str, settings: &Settings) -> [Locker; 2] {
+    [client(url, settings), client(&format!("{url}?on_runtime=yes"), settings)]
+}
+
+/// Has the connections made that a crowd on this runtime will use.
+async fn warm(locker: &Locker) {
+    for _ in 0..3 {
+        locker.lock("warm").acquire_async().await.unwrap().release_async().await.unwrap();
+        tokio::time::sleep(ms(30)).await;
+    }
+}
+
 /// What becomes of locks of `key` and a number, all acquired at the same time.
 fn together(locker: &Locker, key: &str) -> Vec<Result<(), Error>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
+        warm(locker).await;
         let start = Arc::new(tokio::sync::Barrier::new(MANY));
         let caller = |number: usize| {
             let (lock, start) = (locker.lock(format!("{key}{number}")).wait(LONG), Arc::clone(&start));
@@ -51,26 +65,26 @@ fn all_had_it(ends: &[Result<(), Error>]) {
 #[test]
 fn what_comes_together_is_few_requests() {
     let scene = Scene::new(LONG);
-    let locker = scene.far();
-    locker.ping().unwrap();
-    scene.server.forget_calls();
-    all_had_it(&together(&locker, "k"));
-    let requests = scene.server.command_calls("evalsha");
-    // How many come together is a matter of how quick the server is.
-    assert!(requests < 2 * MANY as u64, "{requests} requests for {MANY} acquires and {MANY} releases");
-    assert_eq!(scene.server.ask(&["EXISTS", "lock:k0", "lock:k63"]).int(), 0);
+    for locker in both(&scene.server.url(), &scene.settings) {
+        scene.server.forget_calls();
+        all_had_it(&together(&locker, "k"));
+        let requests = scene.server.command_calls("evalsha");
+        // How many come together is a matter of how quick the server is.
+        assert!(requests < 2 * MANY as u64, "{requests} requests for {MANY} acquires and {MANY} releases");
+        assert_eq!(scene.server.ask(&["EXISTS", "lock:k0", "lock:k63"]).int(), 0);
+    }
 }
 
 #[test]
 fn every_request_of_a_crowd_is_answered_whoever_sends_it() {
     const ROUNDS: usize = 200;
     let scene = Scene::new(LONG);
-    // A clone is the same client, which is connected by this.
-    let backend = Redis::open(&scene.server.url()).unwrap();
-    Locker::with_backend(backend.clone()).ping().unwrap();
-    let backend = Arc::new(backend);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();
-    runtime.block_on(async {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
+    for way in ["", "?on_runtime=yes"] {
+        // A clone is the same client, which is connected by this.
+        let backend = Redis::open(&(scene.server.url() + way)).unwrap();
+        runtime.block_on(warm(&Locker::with_backend(backend.clone())));
+        let backend = Arc::new(backend);
         let caller = |number: usize| {
             let (backend, key) = (Arc::clone(&backend), Key::from(format!("lock:k{number}")));
             tokio::spawn(async move {
@@ -82,11 +96,13 @@ fn every_request_of_a_crowd_is_answered_whoever_sends_it() {
                 }
             })
         };
-        let callers: Vec<_> = (0..MANY).map(caller).collect();
-        for caller in callers {
-            caller.await.unwrap();
-        }
-    });
+        runtime.block_on(async {
+            let callers: Vec<_> = (0..MANY).map(caller).collect();
+            for caller in callers {
+                caller.await.unwrap();
+            }
+        });
+    }
 }
 
 #[test]
@@ -118,30 +134,31 @@ fn one_whose_lock_is_held_waits_and_keeps_nobody_waiting() {
 #[test]
 fn what_is_wrong_with_one_lock_is_nobody_elses_answer() {
     let scene = Scene::new(LONG);
-    let locker = scene.far();
-    locker.ping().unwrap();
     scene.server.ask(&["LPUSH", "lock:k9\u{1f}holder", "no record"]);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let ends: Vec<_> = runtime.block_on(async {
-        let start = Arc::new(tokio::sync::Barrier::new(MANY));
-        let caller = |number: usize| {
-            let (lock, start) = (locker.lock(format!("k{number}")).wait(LONG), Arc::clone(&start));
-            tokio::spawn(async move {
-                start.wait().await;
-                lock.acquire_async().await.map(drop)
-            })
-        };
-        let callers: Vec<_> = (0..MANY).map(caller).collect();
-        let mut ends = Vec::new();
-        for caller in callers {
-            ends.push(caller.await.unwrap());
-        }
-        ends
-    });
-    for (number, end) in ends.iter().enumerate() {
-        match end {
-            Err(Error::Backend { .. }) if number == 9 => {}
-            end => assert!(end.is_ok() && number != 9, "{number}: {end:?}"),
+    for locker in both(&scene.server.url(), &scene.settings) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let ends: Vec<_> = runtime.block_on(async {
+            warm(&locker).await;
+            let start = Arc::new(tokio::sync::Barrier::new(MANY));
+            let caller = |number: usize| {
+                let (lock, start) = (locker.lock(format!("k{number}")).wait(LONG), Arc::clone(&start));
+                tokio::spawn(async move {
+                    start.wait().await;
+                    lock.acquire_async().await?.release_async().await
+                })
+            };
+            let callers: Vec<_> = (0..MANY).map(caller).collect();
+            let mut ends = Vec::new();
+            for caller in callers {
+                ends.push(caller.await.unwrap());
+            }
+            ends
+        });
+        for (number, end) in ends.iter().enumerate() {
+            match end {
+                Err(Error::Backend { .. }) if number == 9 => {}
+                end => assert!(end.is_ok() && number != 9, "{number}: {end:?}"),
+            }
         }
     }
 }
@@ -152,8 +169,8 @@ fn who_may_not_read_many_at_once_asks_one_by_one() {
     let scene = Scene::new(LONG);
     let mut permissions = documented();
     permissions.retain(|permission| permission != "+mget" && permission != "+exists");
-    let locker = client(&let_in(&server, "old", &permissions), &scene.settings);
-    locker.ping().unwrap();
-    (0..3).for_each(|_| all_had_it(&together(&locker, "k")));
-    acquire(&locker.lock("k0"), Side::Async).unwrap().release().unwrap();
+    for locker in both(&let_in(&server, "old", &permissions), &scene.settings) {
+        (0..3).for_each(|_| all_had_it(&together(&locker, "k")));
+        acquire(&locker.lock("k0"), Side::Async).unwrap().release().unwrap();
+    }
 }

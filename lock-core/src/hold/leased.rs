@@ -72,6 +72,16 @@ pub(crate) enum Phase {
     Lost,
 }
 
+impl Phase {
+    const fn of(number: u8) -> Self {
+        match number {
+            0 => Self::Held,
+            1 => Self::Released,
+            _ => Self::Lost,
+        }
+    }
+}
+
 /// What [`Leased::deadline`] holds once somebody has seen it passed.
 const PASSED: u64 = 0;
 
@@ -219,11 +229,7 @@ impl Leased {
         if self.is_inherited() {
             return Phase::Lost;
         }
-        match self.phase.load(Ordering::Acquire) {
-            0 => Phase::Held,
-            1 => Phase::Released,
-            _ => Phase::Lost,
-        }
+        Phase::of(self.phase.load(Ordering::Acquire))
     }
 
     /// This is a forked child, whose parent holds it.
@@ -288,14 +294,13 @@ impl Leased {
 
     /// Ends the hold, if it has not ended. Returns how it stood before.
     pub(crate) fn end(&self, phase: Phase) -> Phase {
-        if self.is_inherited() {
+        let held = Phase::Held as u8;
+        // Most are dropped after they were released, for which nobody has to be asked.
+        if self.phase.load(Ordering::Acquire) == held && self.is_inherited() {
             return Phase::Lost;
         }
-        let held = Phase::Held as u8;
-        match self.phase.compare_exchange(held, phase as u8, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => Phase::Held,
-            Err(_) => self.phase(),
-        }
+        let ended = self.phase.compare_exchange(held, phase as u8, Ordering::AcqRel, Ordering::Acquire);
+        Phase::of(ended.unwrap_or_else(|stood| stood))
     }
 
     /// Lets the next in line of this process have its turn.

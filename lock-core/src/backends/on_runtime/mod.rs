@@ -92,7 +92,7 @@ impl<T: Clone + Send + 'static> OnRuntimes<T> {
         self: &Arc<Self>,
         process: u32,
         keep: impl FnOnce(Keeper<T>) -> F,
-    ) -> Option<(Place, T)>
+    ) -> Option<T>
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -103,8 +103,7 @@ impl<T: Clone + Send + 'static> OnRuntimes<T> {
         let runtime = handle.id();
         let mut known = self.known_in(process);
         if let Some((_, kept)) = known.runtimes.iter().find(|(known, _)| *known == runtime) {
-            let place = Place { runtime, number: kept.number };
-            return kept.what.clone().map(|what| (place, what));
+            return kept.what.clone();
         }
         known.last += 1;
         let place = Place { runtime, number: known.last };
@@ -165,6 +164,12 @@ pub(in crate::backends) struct Keeper<T: Clone + Send + 'static> {
 }
 
 impl<T: Clone + Send + 'static> Keeper<T> {
+    /// Which of them it is.
+    #[cfg(any(feature = "redis", test))]
+    pub(in crate::backends) const fn place(&self) -> Place {
+        self.place
+    }
+
     /// It can be had from now on. `false`: nobody is there to have it any more.
     pub(in crate::backends) fn has(&self, what: T) -> bool {
         let Some(of) = self.of.upgrade() else { return false };
@@ -212,7 +217,7 @@ mod tests {
 
     /// Asks twice: whoever keeps it has had his turn in between.
     async fn asked(on: &Arc<OnRuntimes<u32>>) -> [Option<u32>; 2] {
-        let ask = || on.get(std::process::id(), seven).map(|(_, what)| what);
+        let ask = || on.get(std::process::id(), seven);
         let first = ask();
         tokio::task::yield_now().await;
         [first, ask()]
@@ -235,15 +240,24 @@ mod tests {
     #[test]
     fn what_is_removed_is_made_anew_and_its_end_does_not_end_its_successor() {
         let (on, runtime) = (OnRuntimes::new(), runtime().unwrap());
+        // Keeps where it is kept.
+        let kept = || {
+            on.get(std::process::id(), |keeper| async move {
+                assert!(keeper.has(keeper.place()));
+                std::future::pending::<()>().await;
+            })
+        };
         runtime.block_on(async {
-            asked(&on).await;
-            let (old, _) = on.get(std::process::id(), seven).unwrap();
+            assert!(kept().is_none());
+            tokio::task::yield_now().await;
+            let old = kept().unwrap();
             on.remove(old);
-            assert_eq!(asked(&on).await, [None, Some(7)]);
+            assert!(kept().is_none());
+            tokio::task::yield_now().await;
             // The task of the old one has ended meanwhile.
             on.remove(old);
             tokio::task::yield_now().await;
-            assert_eq!(asked(&on).await, [Some(7), Some(7)]);
+            assert!(kept().is_some_and(|new| new.number > old.number));
         });
     }
 

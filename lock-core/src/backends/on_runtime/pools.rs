@@ -45,7 +45,7 @@ impl<C: Send + 'static> Pools<C> {
         E: fmt::Display + 'static,
         F: Future<Output = Result<C, E>> + Send + 'static,
     {
-        let (_, few) = self.0.get(std::process::id(), |keeper| keep(keeper, connect))?;
+        let few = self.0.get(std::process::id(), |keeper| keep(keeper, connect))?;
         let lent = few.pool.spare(0);
         if lent.is_none() && few.pool.has_room() {
             few.wanted.notify_one();

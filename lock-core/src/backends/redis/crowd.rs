@@ -2,27 +2,33 @@
 //! half of what they cost one by one, and the process one system call.
 //!
 //! What may interleave: requests come from any thread while those before them are being sent. Whoever finds nobody at it
-//! has the background thread send what waits, until nothing does; under one lock, so that no request is left behind. Each
+//! has the background thread send what waits, until nothing does; under one lock, so that no request is left behind. On the
+//! connection of a runtime, whoever keeps it does so: where he has ended, each is told to ask elsewhere. Each
 //! is answered once, also if who sends crashes: then with an error that says that it may have been executed. Who has
 //! gone before his request is sent is left out.
 
 use std::{
+    collections::VecDeque,
     marker::PhantomData,
     mem,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
 use redis::Value;
-use tokio::sync::oneshot;
+use tokio::{
+    sync::{Notify, oneshot},
+    task::JoinSet,
+};
 
 use super::{
-    link::{Link, Up},
-    requests::Unanswered,
+    link::Link,
+    local::Local,
+    requests::{Unanswered, Way},
     scripts::Call,
-    wish::Wish,
+    wish::{Give, Take, Wish},
 };
 use crate::{
     backend::Fault,
@@ -33,14 +39,34 @@ use crate::{
 /// How many are sent in one at most, for the server to serve others in between.
 const MOST: usize = 32;
 
+/// Those who ask on one connection.
+#[derive(Default)]
+pub(super) struct Crowds {
+    pub(super) takes: Crowd<Take>,
+    pub(super) gives: Crowd<Give>,
+    /// How many requests are under way.
+    under_way: AtomicUsize,
+    /// Somebody waits to be sent by whoever keeps the connection.
+    wanted: Notify,
+}
+
 /// Those who wait to be sent.
 pub(super) struct Crowd<T>(Mutex<State<T>>);
 
 struct State<T> {
     process: u32,
-    waiting: Vec<Waiting<T>>,
+    waiting: VecDeque<Waiting<T>>,
+    /// Who sends them.
+    sender: Sender,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sender {
+    Nobody,
     /// Somebody is at it.
-    sending: bool,
+    Sends,
+    /// Nobody ever will.
+    Ended,
 }
 
 struct Waiting<T> {
@@ -50,37 +76,53 @@ struct Waiting<T> {
 
 impl<T> Default for Crowd<T> {
     fn default() -> Self {
-        Self(Mutex::new(State { process: 0, waiting: Vec::new(), sending: false }))
+        Self(Mutex::new(State { process: 0, waiting: VecDeque::new(), sender: Sender::Nobody }))
     }
 }
 
 impl<T: Wish> Crowd<T> {
-    /// Returns whether nobody is at sending them.
-    fn join(&self, waiting: Waiting<T>, process: u32) -> bool {
+    /// Returns who is at sending them so far. Where nobody ever will, it is not waited for.
+    fn join(&self, waiting: Waiting<T>, process: u32) -> Sender {
         let mut state = sync::lock(&self.0);
         if state.process != process {
             // A forked child: who was at it is in its parent, and so are those who waited.
             mem::forget(mem::take(&mut state.waiting));
-            (state.process, state.sending) = (process, false);
+            (state.process, state.sender) = (process, Sender::Nobody);
         }
-        state.waiting.push(waiting);
-        !mem::replace(&mut state.sending, true)
+        let sender = state.sender;
+        if sender != Sender::Ended {
+            state.waiting.push_back(waiting);
+            state.sender = Sender::Sends;
+        }
+        sender
     }
 
-    /// Those to be sent next; nobody is at it any more if there are none.
+    /// Those to be sent next, in one; nobody is at it any more if there are none.
+    ///
+    /// Whoever sends them lets others have their turn before he asks again: so the server answers one after the other, and works
+    /// while this process does.
     fn next(&self) -> Vec<Waiting<T>> {
-        let mut state = sync::lock(&self.0);
-        state.sending = !state.waiting.is_empty();
-        mem::take(&mut state.waiting)
+        let (mut state, mut together) = (sync::lock(&self.0), Vec::<Waiting<T>>::new());
+        while let Some(next) = state.waiting.pop_front_if(|next| {
+            next.answer.is_closed()
+                || together.len() < MOST
+                    && together.first().is_none_or(|first| first.wish.goes_with(&next.wish))
+        }) {
+            if !next.answer.is_closed() {
+                together.push(next);
+            }
+        }
+        if together.is_empty() && state.sender == Sender::Sends {
+            state.sender = Sender::Nobody;
+        }
+        together
     }
 
-    /// Nobody is at it any more: who waits is told by the end of his channel.
-    fn crashed(&self) {
+    /// Nobody is at it any more. Returns who waits.
+    fn ended(&self, sender: Sender) -> VecDeque<Waiting<T>> {
         let mut state = sync::lock(&self.0);
-        state.sending = false;
-        let waiting = mem::take(&mut state.waiting);
-        drop(state);
-        drop(waiting);
+        state.sender = sender;
+        mem::take(&mut state.waiting)
     }
 }
 
@@ -95,36 +137,71 @@ struct Sending<T: Wish> {
 impl<T: Wish> Sending<T> {
     async fn run(mut self) {
         loop {
-            let link = &self.link;
-            let mut waiting = T::crowd(link).next();
+            let waiting = T::crowd(&self.link.crowds).next();
             if waiting.is_empty() {
-                self.done = true;
-                return;
+                break;
             }
-            waiting.retain(|waiting| !waiting.answer.is_closed());
-            while let Some(first) = waiting.first() {
-                let together =
-                    waiting.iter().take(MOST).take_while(|other| first.wish.goes_with(&other.wish));
-                let rest = waiting.split_off(together.count());
-                drop(tokio::spawn(send(Arc::clone(link), mem::replace(&mut waiting, rest))));
-            }
+            drop(tokio::spawn(send(Arc::clone(&self.link), None, waiting)));
             // What they are sent by has its turn, and whoever comes meanwhile goes next.
             tokio::task::yield_now().await;
         }
+        self.done = true;
     }
 }
 
 impl<T: Wish> Drop for Sending<T> {
     fn drop(&mut self) {
         if !self.done {
-            T::crowd(&self.link).crashed();
+            // Who waits is told by the end of his channel.
+            drop(T::crowd(&self.link.crowds).ended(Sender::Nobody));
         }
     }
 }
 
-async fn send<T: Wish>(link: Arc<Link>, waiting: Vec<Waiting<T>>) {
-    let up = match link.up().await {
-        Ok(up) => up,
+/// Sends what waits on the connection of a runtime, for as long as the task lasts that keeps it.
+pub(super) async fn attend(local: &Local, link: &Weak<Link>) {
+    let crowds = &local.crowds;
+    let _attending = Attending(crowds);
+    // What is under way on it ends with it.
+    let mut sent = JoinSet::new();
+    loop {
+        crowds.wanted.notified().await;
+        let Some(link) = link.upgrade() else { return };
+        loop {
+            let (takes, gives) = (crowds.takes.next(), crowds.gives.next());
+            if takes.is_empty() && gives.is_empty() {
+                break;
+            }
+            if !takes.is_empty() {
+                sent.spawn(send(Arc::clone(&link), Some(local.clone()), takes));
+            }
+            if !gives.is_empty() {
+                sent.spawn(send(Arc::clone(&link), Some(local.clone()), gives));
+            }
+            while sent.try_join_next().is_some() {}
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// However it ends, who was not sent yet asks elsewhere.
+struct Attending<'a>(&'a Crowds);
+
+impl Drop for Attending<'_> {
+    fn drop(&mut self) {
+        let elsewhere = || Err(Fault::elsewhere());
+        self.0.takes.ended(Sender::Ended).into_iter().for_each(|waiting| waiting.tell(elsewhere()));
+        self.0.gives.ended(Sender::Ended).into_iter().for_each(|waiting| waiting.tell(elsewhere()));
+    }
+}
+
+async fn send<T: Wish>(link: Arc<Link>, local: Option<Local>, waiting: Vec<Waiting<T>>) {
+    let way = match local {
+        Some(local) => Ok(Way::Local(local)),
+        None => link.shared().await,
+    };
+    let way = match way {
+        Ok(way) => way,
         Err(fault) => return waiting.into_iter().for_each(|waiting| waiting.tell(Err(fault.clone()))),
     };
     let answers = match &waiting[..] {
@@ -134,22 +211,26 @@ async fn send<T: Wish>(link: Arc<Link>, waiting: Vec<Waiting<T>>) {
             let [_, many] = T::scripts(&link.scripts);
             let call = first.wish.common(Call::new(many, &keys));
             let call = waiting.iter().fold(call, |call, waiting| waiting.wish.each(call));
-            link.invoke_many(&up, &call).await
+            link.invoke_many(&way, &call).await
         }
     };
     match answers {
         Answers::Of(each) => {
             // Where there are not as many, the others are told by the end of their channels.
-            waiting.into_iter().zip(each).for_each(|(waiting, answer)| waiting.tell(answer));
+            let tell = || waiting.into_iter().zip(each).for_each(|(waiting, answer)| waiting.tell(answer));
+            let Way::Local(Local { telling: Some(telling), .. }) = &way else { return tell() };
+            let _turn = telling.lock().await;
+            tell();
+            tokio::task::yield_now().await;
         }
         Answers::Failed(fault) => {
             waiting.into_iter().for_each(|waiting| waiting.tell(Err(fault.clone())));
         }
         Answers::Refused => {
             for Waiting { wish, answer } in waiting {
-                let (link, up) = (Arc::clone(&link), Arc::clone(&up));
+                let (link, way) = (Arc::clone(&link), way.clone());
                 drop(tokio::spawn(async move {
-                    drop(answer.send(link.invoke(&up, &wish.alone(&link.scripts)).await));
+                    drop(answer.send(link.invoke(&way, &wish.alone(&link.scripts)).await));
                 }));
             }
         }
@@ -173,16 +254,28 @@ impl<T> Waiting<T> {
 
 impl Link {
     /// Asks alone if nothing else is under way, and together with others otherwise.
-    pub(super) async fn ask<T: Wish>(self: &Arc<Self>, up: &Up, wish: T) -> Result<Value, Fault> {
-        let under_way = UnderWay::begin(&self.under_way);
+    pub(super) async fn ask<T: Wish>(self: &Arc<Self>, way: &Way, wish: T) -> Result<Value, Fault> {
+        let (crowds, process) = match way {
+            Way::Shared(up) => (&self.crowds, up.process),
+            Way::Local(local) => (&*local.crowds, local.process),
+        };
+        let under_way = UnderWay::begin(&crowds.under_way);
         if under_way.is_first || self.is_refused() {
-            return self.invoke(up, &wish.alone(&self.scripts)).await;
+            return self.invoke(way, &wish.alone(&self.scripts)).await;
         }
         let (answer, answered) = oneshot::channel();
-        let unanswered = Unanswered::of(self);
-        if T::crowd(self).join(Waiting { wish, answer }, up.process) {
-            let sending = Sending { link: Arc::clone(self), done: false, of: PhantomData::<T> };
-            background::spawn(sending.run()).map_err(Fault::failed)?;
+        let unanswered = Unanswered::together(self, way);
+        match (T::crowd(crowds).join(Waiting { wish, answer }, process), way) {
+            (Sender::Nobody, Way::Shared(_)) => {
+                let sending = Sending { link: Arc::clone(self), done: false, of: PhantomData::<T> };
+                background::spawn(sending.run()).map_err(Fault::failed)?;
+            }
+            (Sender::Nobody, Way::Local(_)) => crowds.wanted.notify_one(),
+            (Sender::Sends, _) => {}
+            (Sender::Ended, _) => {
+                unanswered.answered();
+                return Err(Fault::elsewhere());
+            }
         }
         let answer = answered.await;
         unanswered.answered();
@@ -215,7 +308,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        backends::redis::{address::Address, wish::Give},
+        backends::redis::{address::Address, wish::Stands},
         key::Key,
         lease::{Lease, Owner, Ttl},
     };
@@ -228,11 +321,11 @@ mod tests {
         Link::new(address.clone(), client(), client()).unwrap()
     }
 
-    /// Whether it is for who joins to have them sent, and where he is answered.
-    fn join(link: &Link) -> (bool, Answered) {
+    /// Who sends, and where who joins is answered.
+    fn join(link: &Link) -> (Sender, Answered) {
         let lease = Lease::new(Key::from("k"), Owner::from_bits(1), 0, Ttl::DEFAULT);
         let (answer, answered) = oneshot::channel();
-        (link.gives.join(Waiting { wish: Give::from(&lease), answer }, 1), answered)
+        (link.crowds.gives.join(Waiting { wish: Give::from(&lease), answer }, 1), answered)
     }
 
     fn sending(link: &Arc<Link>) -> Sending<Give> {
@@ -242,17 +335,54 @@ mod tests {
     #[test]
     fn who_joins_after_the_last_was_sent_has_it_begun_anew_and_is_not_dropped_by_the_last() {
         let link = link();
-        let ((begins, _first), mut last) = (join(&link), sending(&link));
-        assert!(begins);
-        assert_eq!(link.gives.next().len(), 1);
-        assert!(link.gives.next().is_empty());
+        let ((sender, _first), mut last) = (join(&link), sending(&link));
+        assert_eq!(sender, Sender::Nobody);
+        assert_eq!(link.crowds.gives.next().len(), 1);
+        assert!(link.crowds.gives.next().is_empty());
         last.done = true;
-        let (begins, mut second) = join(&link);
-        assert!(begins);
+        let (sender, mut second) = join(&link);
+        assert_eq!(sender, Sender::Nobody);
         drop(last);
         assert_eq!(second.try_recv().unwrap_err(), TryRecvError::Empty);
-        assert!(!join(&link).0, "somebody is at it");
-        assert_eq!(link.gives.next().len(), 2);
+        let (sender, _third) = join(&link);
+        assert_eq!(sender, Sender::Sends, "somebody is at it");
+        assert_eq!(link.crowds.gives.next().len(), 2);
+    }
+
+    #[test]
+    fn so_many_are_sent_in_one_and_those_who_have_gone_are_left_out() {
+        let link = link();
+        let mut answered: Vec<_> = (0..2 * MOST).map(|_| Some(join(&link).1)).collect();
+        (answered[0], answered[MOST], answered[2 * MOST - 1]) = (None, None, None);
+        let next = || link.crowds.gives.next().len();
+        assert_eq!([next(), next(), next()], [MOST, MOST - 3, 0]);
+        drop(join(&link));
+        assert_eq!(link.crowds.gives.next().len(), 0);
+        assert_eq!(join(&link).0, Sender::Nobody, "nobody is at it any more");
+    }
+
+    #[test]
+    fn those_who_are_told_elsewhere_are_not_sent_together() {
+        let link = link();
+        let take = |told: &str| Take {
+            key: Key::from("k"),
+            owner: Owner::from_bits(1),
+            ttl: Ttl::DEFAULT.get(),
+            reserve: 1,
+            whom: "".into(),
+            told: told.into(),
+            stands: Stands::NotYet,
+        };
+        let answered: Vec<_> = ["here", "here", "there", "here"]
+            .map(|told| {
+                let (answer, answered) = oneshot::channel();
+                link.crowds.takes.join(Waiting { wish: take(told), answer }, 1);
+                answered
+            })
+            .into();
+        let next = || link.crowds.takes.next().len();
+        assert_eq!([next(), next(), next(), next()], [2, 1, 1, 0]);
+        drop(answered);
     }
 
     #[test]
@@ -261,7 +391,7 @@ mod tests {
         let (_, mut waiting) = join(&link);
         drop(sending(&link));
         assert_eq!(waiting.try_recv().unwrap_err(), TryRecvError::Closed);
-        assert!(join(&link).0, "nobody is at it any more");
+        assert_eq!(join(&link).0, Sender::Nobody, "nobody is at it any more");
     }
 
     #[test]
@@ -270,8 +400,19 @@ mod tests {
         let (_, mut parents) = join(&link);
         let lease = Lease::new(Key::from("k"), Owner::from_bits(1), 0, Ttl::DEFAULT);
         let (answer, _answered) = oneshot::channel();
-        assert!(link.gives.join(Waiting { wish: Give::from(&lease), answer }, 2));
+        let waiting = Waiting { wish: Give::from(&lease), answer };
+        assert_eq!(link.crowds.gives.join(waiting, 2), Sender::Nobody);
         assert_eq!(parents.try_recv().unwrap_err(), TryRecvError::Empty);
-        assert_eq!(link.gives.next().len(), 1);
+        assert_eq!(link.crowds.gives.next().len(), 1);
+    }
+
+    #[test]
+    fn who_was_not_sent_when_the_connection_ended_asks_elsewhere_and_so_does_who_comes_later() {
+        let link = link();
+        let (_, mut waiting) = join(&link);
+        drop(Attending(&link.crowds));
+        assert!(waiting.try_recv().unwrap().unwrap_err().is_elsewhere());
+        assert_eq!(join(&link).0, Sender::Ended);
+        assert!(link.crowds.gives.next().is_empty());
     }
 }

@@ -7,7 +7,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -16,15 +16,8 @@ use redis::{AsyncConnectionConfig, Client, PushInfo, RedisError, aio::Multiplexe
 use tokio::sync::{Notify, mpsc};
 
 use super::{
-    address::Address,
-    checks,
-    crowd::Crowd,
-    fault,
-    pool::Pool,
-    pushes,
-    scripts::Scripts,
+    address::Address, checks, crowd::Crowds, fault, local::Local, pool::Pool, pushes, scripts::Scripts,
     waiters::Waiters,
-    wish::{Give, Take},
 };
 use crate::{
     backend::Fault,
@@ -51,13 +44,11 @@ pub(super) struct Link {
     state: Mutex<State>,
     pub(super) waiters: Waiters,
     pub(super) pool: Pool,
-    pub(super) locals: Arc<OnRuntimes<MultiplexedConnection>>,
+    pub(super) locals: Arc<OnRuntimes<Local>>,
     /// For connections on which nobody is told anything.
     pub(super) plain: Client,
-    pub(super) takes: Crowd<Take>,
-    pub(super) gives: Crowd<Give>,
-    /// How many of them are under way.
-    pub(super) under_way: AtomicUsize,
+    /// Those who ask on the shared connection.
+    pub(super) crowds: Crowds,
     /// The user may not ask for many at once.
     pub(super) refused: AtomicBool,
     /// An answer did not come in time.
@@ -118,9 +109,7 @@ impl Link {
             pool: Pool::new(plain.clone()),
             locals: OnRuntimes::new(),
             plain,
-            takes: Crowd::default(),
-            gives: Crowd::default(),
-            under_way: AtomicUsize::new(0),
+            crowds: Crowds::default(),
             refused: AtomicBool::new(false),
             suspected: Arc::default(),
             warned: AtomicBool::new(false),

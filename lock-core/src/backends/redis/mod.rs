@@ -47,6 +47,7 @@ use tokio::task::{JoinError, JoinSet};
 pub(crate) use self::address::Address;
 use self::{
     link::{Link, Up},
+    requests::Way,
     scripts::Call,
     wish::{Give, Stands, Take, Wish, kept, millis},
 };
@@ -159,40 +160,41 @@ impl Redis {
 
     async fn acquire(&self, request: &Request) -> Result<Attempt, Fault> {
         let up = self.link.up().await?;
-        let answer = self.link.ask(&up, self.to_acquire(&up, request)).await?;
+        let wish = self.to_acquire(&up, request);
+        let answer = self.link.ask(&Way::Shared(up), wish).await?;
         self.acquired(&answer, request)
     }
 
     async fn take_over(&self, request: &Request) -> Result<Option<Attempt>, Fault> {
-        let up = self.link.up().await?;
+        let way = self.link.shared().await?;
         let call = Call::new(&self.link.scripts.adopt, &names::with_record(&request.key))
             .owner(&request.owner)
             .arg(millis(request.ttl.get()))
             .arg(kept(request.ttl.get()))
             .arg(1)
             .arg(format!("{}{}", self.whom, request.owner));
-        let answer: Value = self.link.invoke(&up, &call).await?;
+        let answer: Value = self.link.invoke(&way, &call).await?;
         reply::attempt(&answer, request, self.link.address())
     }
 
     async fn prolong(&self, lease: &Lease, ttl: Ttl) -> Result<bool, Fault> {
-        let up = self.link.up().await?;
+        let way = self.link.shared().await?;
         let call = Call::new(&self.link.scripts.renew, &names::with_record(&lease.key))
             .owner(&lease.owner)
             .arg(millis(ttl.get()))
             .arg(kept(ttl.get()));
-        self.link.invoke(&up, &call).await
+        self.link.invoke(&way, &call).await
     }
 
     async fn give_back(&self, lease: &Lease) -> Result<bool, Fault> {
-        let up = self.link.up().await?;
-        let answer = self.link.ask(&up, Give::from(lease)).await?;
+        let way = self.link.shared().await?;
+        let answer = self.link.ask(&way, Give::from(lease)).await?;
         self.released(&answer)
     }
 
-    async fn find_holder(&self, up: &Up, key: &Key) -> Result<Option<Holder>, Fault> {
+    async fn find_holder(&self, way: &Way, key: &Key) -> Result<Option<Holder>, Fault> {
         let call = Call::new(&self.link.scripts.holder, &names::with_record(key));
-        match self.link.invoke(up, &call).await? {
+        match self.link.invoke(way, &call).await? {
             Value::Nil => Ok(None),
             answer => match reply::holder(&answer, key) {
                 Some(holder) => Ok(Some(holder)),
@@ -203,13 +205,13 @@ impl Redis {
 
     /// By SCAN, which does not hold up the server; what is a lock is told by the records.
     async fn list(&self, prefix: &str) -> Result<Vec<Holder>, Fault> {
-        let up = self.link.up().await?;
+        let way = self.link.shared().await?;
         let pattern = names::records_under(prefix);
         let (mut cursor, mut keys) = (String::from("0"), std::collections::BTreeSet::new());
         loop {
             let mut scan = redis::cmd("SCAN");
             scan.arg(&cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(1000);
-            let (next, found): (String, Vec<String>) = self.link.query(&up, &scan).await?;
+            let (next, found): (String, Vec<String>) = self.link.query(&way, &scan).await?;
             keys.extend(found.iter().filter_map(|name| names::of_record(name)));
             if next == "0" {
                 break;
@@ -221,8 +223,8 @@ impl Redis {
             if asked.len() >= AT_ONCE {
                 holders.extend(listed(asked.join_next().await)?);
             }
-            let (redis, up) = (self.clone(), Arc::clone(&up));
-            asked.spawn(async move { redis.find_holder(&up, &key).await });
+            let (redis, way) = (self.clone(), way.clone());
+            asked.spawn(async move { redis.find_holder(&way, &key).await });
         }
         while !asked.is_empty() {
             holders.extend(listed(asked.join_next().await)?);
@@ -231,9 +233,9 @@ impl Redis {
     }
 
     async fn force(&self, key: &Key) -> Result<bool, Fault> {
-        let up = self.link.up().await?;
+        let way = self.link.shared().await?;
         let call = Call::new(&self.link.scripts.force_release, &names::all(key));
-        self.link.invoke(&up, &call).await
+        self.link.invoke(&way, &call).await
     }
 }
 
@@ -257,7 +259,7 @@ impl Backend for Redis {
         let here = self.link.here(&up)?;
         let (redis, request, needs_runtime) = (self.clone(), request.clone(), here.needs_runtime());
         let answer = async move {
-            let answer = redis.link.ask_here(&up, here, redis.to_acquire(&up, &request)).await?;
+            let answer = redis.link.ask(&here, redis.to_acquire(&up, &request)).await?;
             redis.acquired(&answer, &request)
         };
         Some(Shortcut { answer: Box::pin(answer), needs_runtime })
@@ -268,7 +270,7 @@ impl Backend for Redis {
         let here = self.link.here(&up)?;
         let (redis, lease, needs_runtime) = (self.clone(), lease.clone(), here.needs_runtime());
         let answer = async move {
-            let answer = redis.link.ask_here(&up, here, Give::from(&lease)).await?;
+            let answer = redis.link.ask(&here, Give::from(&lease)).await?;
             redis.released(&answer)
         };
         Some(Shortcut { answer: Box::pin(answer), needs_runtime })
@@ -296,7 +298,7 @@ impl Backend for Redis {
     }
 
     fn holder<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Holder>> {
-        Box::pin(async move { self.find_holder(&*self.link.up().await?, key).await })
+        Box::pin(async move { self.find_holder(&self.link.shared().await?, key).await })
     }
 
     fn held<'a>(&'a self, prefix: &'a str) -> Answer<'a, Vec<Holder>> {
@@ -309,8 +311,8 @@ impl Backend for Redis {
 
     fn ping(&self) -> Answer<'_, ()> {
         Box::pin(async {
-            let up = self.link.up().await?;
-            self.link.query::<Value>(&up, &redis::cmd("PING")).await.map(drop)
+            let way = self.link.shared().await?;
+            self.link.query::<Value>(&way, &redis::cmd("PING")).await.map(drop)
         })
     }
 
@@ -325,8 +327,8 @@ impl Backend for Redis {
     fn give_up<'a>(&'a self, request: &'a Request) -> Answer<'a, ()> {
         Box::pin(async {
             let Some(told) = self.link.waiters.forget(request) else { return Ok(()) };
-            let up = self.link.up().await?;
-            self.link.give_up(&up, &request.key, &request.owner, &told).await
+            let way = self.link.shared().await?;
+            self.link.give_up(&way, &request.key, &request.owner, &told).await
         })
     }
 }

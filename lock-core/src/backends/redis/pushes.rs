@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::{
     fault,
     link::{Link, Up},
+    requests::Way,
 };
 use crate::race::{Either, race};
 
@@ -60,9 +61,9 @@ impl Link {
     fn told(self: &Arc<Self>, up: &Arc<Up>, push: &PushInfo) {
         let message = push.data.last().and_then(|value| String::from_redis_value_ref(value).ok());
         let Some((key, owner)) = message.and_then(|message| self.waiters.deliver(&message)) else { return };
-        let (link, up) = (Arc::clone(self), Arc::clone(up));
+        let (link, way) = (Arc::clone(self), Way::Shared(Arc::clone(up)));
         drop(tokio::spawn(async move {
-            if let Err(error) = link.give_up(&up, &key, &owner, "").await {
+            if let Err(error) = link.give_up(&way, &key, &owner, "").await {
                 tracing::debug!(%key, %error, "could not give a lock back that came too late");
             }
         }));

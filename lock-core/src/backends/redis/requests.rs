@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use redis::{FromRedisValue, RedisError, Value, aio::MultiplexedConnection};
@@ -12,36 +12,72 @@ use super::{
     crowd::Answers,
     fault,
     link::{Link, Up},
-    local, names, reply,
+    local::{self, Local},
+    names, reply,
     scripts::Call,
-    wish::Wish,
 };
 use crate::{
     backend::Fault,
-    backends::on_runtime::Place,
     key::Key,
     lease::{Holder, Owner},
+    locker::SHORT_LIMIT,
     race::{Either, race},
     signal::Waiting,
 };
 
+/// Which connection is asked on.
+#[derive(Clone)]
+pub(super) enum Way {
+    /// The shared one, whose answers come to any executor.
+    Shared(Arc<Up>),
+    /// That of the caller's runtime.
+    Local(Local),
+}
+
+impl Way {
+    /// Whether it ends with the caller's runtime.
+    pub(super) const fn needs_runtime(&self) -> bool {
+        matches!(self, Self::Local(..))
+    }
+
+    fn connection(&self) -> MultiplexedConnection {
+        match self {
+            Self::Shared(up) => up.connection.clone(),
+            Self::Local(local) => local.connection.clone(),
+        }
+    }
+}
+
 impl Link {
+    /// The shared connection, made if there is none.
+    pub(super) async fn shared(self: &Arc<Self>) -> Result<Way, Fault> {
+        self.up().await.map(Way::Shared)
+    }
+
+    /// How an async caller asks by himself: on the connection of his runtime where there is to be one.
+    pub(super) fn here(self: &Arc<Self>, up: &Arc<Up>) -> Option<Way> {
+        if !self.address.on_runtime {
+            return Some(Way::Shared(Arc::clone(up)));
+        }
+        self.locals.get(up.process, |keeper| local::keep(keeper, Arc::downgrade(self))).map(Way::Local)
+    }
+
     /// Runs a script.
-    pub(super) async fn invoke<T: FromRedisValue>(&self, up: &Up, call: &Call<'_>) -> Result<T, Fault> {
-        let mut connection = up.connection.clone();
-        self.follow(up, call.invoke_async(&mut connection)).await
+    pub(super) async fn invoke<T: FromRedisValue>(&self, way: &Way, call: &Call<'_>) -> Result<T, Fault> {
+        let mut connection = way.connection();
+        self.follow(way, call.invoke_async(&mut connection)).await
     }
 
     /// Runs a script for many.
-    pub(super) async fn invoke_many(&self, up: &Up, call: &Call<'_>) -> Answers {
-        let mut connection = up.connection.clone();
+    pub(super) async fn invoke_many(&self, way: &Way, call: &Call<'_>) -> Answers {
+        let mut connection = way.connection();
         let mut refused = false;
         let asked = async {
             let answer = call.ask(&mut connection).await;
             refused = answer.as_ref().is_err_and(fault::is_denied);
             answer
         };
-        let answers = self.follow(up, asked).await;
+        let answers = self.follow(way, asked).await;
         let of_each = |answer| match answer {
             Value::ServerError(error) => Err(fault::of_a_request(&error.into(), &self.address)),
             answer => Ok(answer),
@@ -63,18 +99,21 @@ impl Link {
     }
 
     /// Sends commands.
-    pub(super) async fn query<T: FromRedisValue>(&self, up: &Up, command: &redis::Cmd) -> Result<T, Fault> {
-        let mut connection = up.connection.clone();
-        self.follow(up, command.query_async(&mut connection)).await
+    pub(super) async fn query<T: FromRedisValue>(&self, way: &Way, command: &redis::Cmd) -> Result<T, Fault> {
+        let mut connection = way.connection();
+        self.follow(way, command.query_async(&mut connection)).await
     }
 
     async fn follow<T>(
         &self,
-        up: &Up,
+        way: &Way,
         request: impl Future<Output = Result<T, RedisError>>,
     ) -> Result<T, Fault> {
-        let unanswered = Unanswered::of(self);
-        let answer = race(request, Waiting::new(Arc::clone(&up.ended))).await;
+        let unanswered = Unanswered::of(self, way);
+        let answer = match way {
+            Way::Shared(up) => race(request, Waiting::new(Arc::clone(&up.ended))).await,
+            Way::Local(_) => Either::First(request.await),
+        };
         unanswered.answered();
         let Either::First(answer) = answer else {
             let told =
@@ -83,10 +122,19 @@ impl Link {
         };
         answer.map_err(|error| {
             if fault::ends_connection(&error) || checks::is_replica(&error) {
-                self.down(up.number);
+                match way {
+                    Way::Shared(up) => self.down(up.number),
+                    Way::Local(local) => self.suspect(local),
+                }
             }
             fault::of_a_request(&error, &self.address)
         })
+    }
+
+    /// The connection of a runtime is of no use any more. The shared one is to the same server: it has a look.
+    fn suspect(&self, local: &Local) {
+        self.locals.remove(local.place);
+        self.suspected.notify_one();
     }
 
     /// Runs a script in the thread of a blocking caller; `None` if that has to be done on the background thread.
@@ -104,45 +152,10 @@ impl Link {
         }))
     }
 
-    /// How an async caller asks by himself: on the connection of his runtime where there is to be one, or else on the
-    /// shared one, whose answers come to any executor.
-    pub(super) fn here(&self, up: &Up) -> Option<Here> {
-        if !self.address.on_runtime {
-            return Some(Here::Shared);
-        }
-        let kept = self.locals.get(up.process, |keeper| local::keep(keeper, self.plain.clone()));
-        kept.map(|(place, connection)| Here::Local(place, connection))
-    }
-
-    /// Asks there.
-    pub(super) async fn ask_here<T: Wish>(
-        self: &Arc<Self>,
-        up: &Up,
-        here: Here,
-        wish: T,
-    ) -> Result<Value, Fault> {
-        let (place, mut connection) = match here {
-            Here::Shared => return self.ask(up, wish).await,
-            Here::Local(place, connection) => (place, connection),
-        };
-        let call = wish.alone(&self.scripts);
-        let unanswered = Unanswered(Some((self, Some(place))));
-        let answer = call.invoke_async(&mut connection).await;
-        unanswered.answered();
-        answer.map_err(|error| {
-            if fault::ends_connection(&error) || checks::is_replica(&error) {
-                self.locals.remove(place);
-                // The shared connection is to the same server: it has a look.
-                self.suspected.notify_one();
-            }
-            fault::of_a_request(&error, &self.address)
-        })
-    }
-
     /// Leaves the line, and gives back what was passed on to this owner and not claimed.
-    pub(super) async fn give_up(&self, up: &Up, key: &Key, owner: &Owner, told: &str) -> Result<(), Fault> {
+    pub(super) async fn give_up(&self, way: &Way, key: &Key, owner: &Owner, told: &str) -> Result<(), Fault> {
         let call = Call::new(&self.scripts.give_up, &names::all(key)).owner(owner).arg(told);
-        self.invoke(up, &call).await
+        self.invoke(way, &call).await
     }
 
     /// Says once that a key is something else than a lock: whoever waits for it may wait for ever.
@@ -158,40 +171,40 @@ impl Link {
     }
 }
 
-/// A connection that an async caller uses by himself.
-pub(super) enum Here {
-    Shared,
-    Local(Place, MultiplexedConnection),
-}
-
-impl Here {
-    /// Whether it ends with the caller's runtime.
-    pub(super) const fn needs_runtime(&self) -> bool {
-        matches!(self, Self::Local(..))
-    }
-}
-
 /// A request whose answer is still to come; dropped before, its connection is looked at.
-pub(super) struct Unanswered<'a>(Option<(&'a Link, Option<Place>)>);
+pub(super) struct Unanswered<'a> {
+    link: &'a Link,
+    /// `None`: it was answered.
+    way: Option<&'a Way>,
+    /// Since when it is under way together with others, who are not to suffer from one who goes away soon.
+    together_since: Option<Instant>,
+}
 
 impl<'a> Unanswered<'a> {
-    /// On the shared connection.
-    pub(super) const fn of(link: &'a Link) -> Self {
-        Self(Some((link, None)))
+    pub(super) const fn of(link: &'a Link, way: &'a Way) -> Self {
+        Self { link, way: Some(way), together_since: None }
+    }
+
+    /// Of one who is sent together with others.
+    pub(super) fn together(link: &'a Link, way: &'a Way) -> Self {
+        Self { link, way: Some(way), together_since: Some(Instant::now()) }
     }
 
     pub(super) fn answered(mut self) {
-        self.0 = None;
+        self.way = None;
     }
 }
 
 impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
-        if let Some((link, place)) = self.0 {
-            link.suspected.notify_one();
-            if let Some(place) = place {
-                link.locals.remove(place);
+        match self.way {
+            Some(Way::Shared(_)) => self.link.suspected.notify_one(),
+            Some(Way::Local(local))
+                if self.together_since.is_none_or(|since| since.elapsed() > SHORT_LIMIT / 2) =>
+            {
+                self.link.suspect(local);
             }
+            Some(Way::Local(_)) | None => {}
         }
     }
 }

@@ -5,8 +5,7 @@ use std::{sync::Arc, time::Duration};
 use redis::Script;
 
 use super::{
-    crowd::Crowd,
-    link::Link,
+    crowd::{Crowd, Crowds},
     names::{self, Name},
     scripts::{Call, Scripts},
 };
@@ -22,7 +21,7 @@ const KEPT: Duration = Duration::from_mins(10);
 /// A request that can be sent together with others.
 pub(super) trait Wish: Sized + Send + Sync + 'static {
     /// Those who wait to be sent together.
-    fn crowd(link: &Link) -> &Crowd<Self>;
+    fn crowd(crowds: &Crowds) -> &Crowd<Self>;
 
     /// The script for one, and that for many.
     fn scripts(scripts: &Scripts) -> [&Script; 2];
@@ -67,8 +66,8 @@ pub(super) enum Stands {
 }
 
 impl Wish for Take {
-    fn crowd(link: &Link) -> &Crowd<Self> {
-        &link.takes
+    fn crowd(crowds: &Crowds) -> &Crowd<Self> {
+        &crowds.takes
     }
 
     fn scripts(scripts: &Scripts) -> [&Script; 2] {
@@ -106,8 +105,8 @@ impl From<&Lease> for Give {
 }
 
 impl Wish for Give {
-    fn crowd(link: &Link) -> &Crowd<Self> {
-        &link.gives
+    fn crowd(crowds: &Crowds) -> &Crowd<Self> {
+        &crowds.gives
     }
 
     fn scripts(scripts: &Scripts) -> [&Script; 2] {
