@@ -5,10 +5,11 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use lock::{Guard, Locker};
+use lock_core::conformance::pulse;
 use tests::callers::{LONG, eventually, ms};
 use tokio::{runtime::Runtime, task::JoinSet, time::timeout};
 
@@ -107,11 +108,12 @@ fn who_leaves_a_crowd_disturbs_nobody_and_leaves_nothing_held() {
 /// Where many are sent as one request, the others still hear of theirs.
 #[test]
 fn who_leaves_a_crowd_on_one_connection_costs_the_others_none() {
+    pulse::start();
     let scene = redis();
     let (runtime, locker) = warmed(&scene);
     // Longer than an answer is looked for that nobody waits for any more.
     scene.proxy.delay(ms(60));
-    let made = scene.proxy.accepted();
+    let (made, begin) = (scene.proxy.accepted(), Instant::now());
     runtime.block_on(async {
         let mut crowd = JoinSet::new();
         for member in 0..MANY {
@@ -126,7 +128,9 @@ fn who_leaves_a_crowd_on_one_connection_costs_the_others_none() {
         // Who has none would have made one meanwhile.
         (pair(&locker.lock("k")).await, pair(&locker.lock("k")).await)
     });
-    assert_eq!(scene.proxy.accepted(), made);
+    // Who leaves after longer than he meant to is another case.
+    let stalled = pulse::stalled_since(begin);
+    assert!(scene.proxy.accepted() == made || stalled > ms(200), "{stalled:?}");
     nothing_is_held(&scene);
 }
 
@@ -138,11 +142,13 @@ fn a_crowd_goes_on_whose_connection_is_cut_or_hears_nothing() {
         for round in 0..6 {
             std::thread::sleep(ms(100));
             if round % 3 == 2 {
+                // Longer than an answer is waited for.
                 scene.proxy.black_hole();
-                std::thread::sleep(ms(300));
+                std::thread::sleep(ms(1500));
                 scene.proxy.pass();
+            } else {
+                scene.proxy.reset_all();
             }
-            scene.proxy.reset_all();
         }
         std::thread::sleep(ms(300));
         let had = crowd.end(&runtime);

@@ -2,7 +2,7 @@
 //!
 //! What may interleave: the guard's calls from any thread, the renewal, and time. Every end of the hold goes through
 //! [`Leased::end`], which one of them wins; the deadline moves by compare-and-swap and, once anybody has seen it
-//! passed, never again. A forked child has a copy of the guard and none of the lease: to it, the lease is lost, and
+//! passed, never again. A forked child has a copy of the guard and none of the lease: to it, what was held is lost, and
 //! nothing that it does, be it only to drop the guard, reaches the backend.
 
 use std::{

@@ -9,7 +9,7 @@
 //!   something that breaks, goes through the background thread. It goes with the task that keeps it, which its runtime drops
 //!   when it ends; or at once, if that has ended already.
 //! - A request may be under way then, or be dropped before its answer: it may have been executed, and the engine gives back
-//!   what it may have been granted. Its connection is not used again.
+//!   what it may have been granted. Its connection is not used again, but for one of several that were sent together on Redis.
 //! - A future that began on one runtime may be polled on another, or by the background thread: what it reads is announced by
 //!   the runtime that it began on, while that is driven. So nothing of it may need a timer, or make a connection.
 //! - Nobody may drive the runtime (it is blocked, or its owner does something else): then no answer comes, until whoever
