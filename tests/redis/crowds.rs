@@ -87,8 +87,9 @@ fn what_comes_together_is_few_requests() {
         scene.server.forget_calls();
         all_had_it(&together(&client, "k"));
         let requests = scene.server.command_calls("evalsha");
-        // How many come together is a matter of how quick the server is.
-        assert!(requests <= MANY as u64, "{requests} requests for {MANY} acquires and {MANY} releases");
+        // How many come together is a matter of how quick the server is, but for those who are all on one thread.
+        let most = if client.on_runtime { MANY / 2 } else { 2 * MANY - 1 };
+        assert!(requests <= most as u64, "{requests} requests for {MANY} acquires and {MANY} releases");
         assert_eq!(scene.server.ask(&["EXISTS", "lock:k0", "lock:k63"]).int(), 0);
     }
 }
