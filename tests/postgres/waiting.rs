@@ -9,8 +9,8 @@ use lock_core::conformance::{Peer, pulse};
 use tests::report;
 
 use crate::scene::{
-    FREED, LONG, LOOK, SIDES, Scene, WINDOW, acquire, eventually, is_refused, kill, ms, release,
-    running_since, side, stop,
+    FREED, LONG, LOOK, SIDES, Scene, WINDOW, acquire, eventually, kill, ms, release, running_since, side,
+    stop,
 };
 
 const TIMES: u32 = 40;
@@ -187,7 +187,15 @@ fn a_waiter_whose_wait_is_over_leaves_the_line() {
     let held = scene.far().lock("k").acquire().unwrap();
     for side in SIDES {
         let waiting = scene.far();
-        is_refused(&waiting.lock("k").wait(ms(50)), side);
+        let begin = Instant::now();
+        let error = acquire(&waiting.lock("k").wait(ms(50)), side).unwrap_err();
+        // Where the machine stood still for long, nobody may have told him why he has to wait.
+        let stalled = pulse::stalled_since(begin);
+        assert!(
+            error.is_locked() || error.is_retryable() && stalled >= ms(500),
+            "{error:?} after {:?}, {stalled:?} of which the machine stood still",
+            begin.elapsed()
+        );
         assert!(eventually(LONG, || scene.in_line("k") == 0));
     }
     held.release().unwrap();

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use lock::{Locker, Owner};
-use lock_core::conformance::Side;
 use tests::servers::RedisServer;
 
-use crate::scene::{LONG, Scene, is_refused, ms};
+use crate::scene::{LONG, Scene, ms};
 
 #[test]
 fn a_lock_is_a_plain_key_with_its_owner_and_a_time_to_live() {
@@ -47,7 +46,7 @@ fn a_key_of_a_foreign_type_is_held_and_left_alone() {
         let before = scene.server.ask(&["DUMP", &key]);
         let lock = locker.lock(kind);
         assert!(lock.try_acquire().unwrap().is_none(), "{kind}");
-        is_refused(&lock.clone().wait(ms(100)), Side::Blocking);
+        assert!(lock.clone().wait(ms(100)).acquire().unwrap_err().is_locked(), "{kind}");
         assert!(lock.is_locked().unwrap(), "{kind}");
         let error = lock.force_release().unwrap_err();
         assert!(error.to_string().contains("WRONGTYPE"), "{kind}: {error}");
@@ -65,7 +64,7 @@ fn a_text_that_somebody_else_stored_is_held_and_only_force_removes_it() {
     let scene = Scene::new(LONG);
     let lock = scene.far().lock("k");
     scene.server.ask(&["SET", "lock:k", "theirs"]);
-    is_refused(&lock.clone().wait(ms(100)), Side::Blocking);
+    assert!(lock.clone().wait(ms(100)).acquire().unwrap_err().is_locked());
     let holder = lock.holder().unwrap().unwrap();
     assert_eq!((holder.owner.to_string().as_str(), holder.fencing_token, holder.pid), ("theirs", None, None));
     assert_eq!((holder.expires_in, holder.host), (None, None));

@@ -42,23 +42,6 @@ pub fn release(guard: &Guard, side: Side) -> lock::Result<()> {
     }
 }
 
-/// Acquires what somebody has, for as long as the lock waits. Where the machine stood still meanwhile, nobody may have said that
-/// somebody has it.
-///
-/// # Panics
-/// If it is acquired, or fails for another reason.
-pub fn is_refused(lock: &Lock, side: Side) {
-    pulse::start();
-    let begin = Instant::now();
-    let error = acquire(lock, side).expect_err("somebody has it");
-    let stalled = pulse::stalled_since(begin);
-    assert!(
-        error.is_locked() || error.is_retryable() && stalled >= ms(500),
-        "{error:?} after {:?}, {stalled:?} of which the machine stood still",
-        begin.elapsed()
-    );
-}
-
 /// Whether it becomes true within some time.
 pub fn eventually(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let begin = Instant::now();
