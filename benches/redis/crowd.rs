@@ -32,19 +32,17 @@ pub(crate) fn measure(stage: &Stage) -> Result<Vec<Findings>> {
                 field.iter().map(|player| crowd(&runtime, player, TASKS, PAIRS)).collect();
             let samples = interleaved(stage.effort.rounds(31), stage.patience(), &mut runs)?;
             let way = format!("{}{}", threads.name(), cores.name());
+            let row = |figure: &str, who: usize, floor: usize, demand| {
+                let beside = format!("{}; ratio of throughputs", names[floor]);
+                let (own, its) = (samples.median(who), samples.median(floor));
+                let figure = format!("{figure}, {way}");
+                Row::beside(&figure, own, &beside, its, samples.ratio(floor, who), demand)
+            };
             for (who, how) in [(ours, "async"), (on_runtime, "async, on_runtime=yes")] {
-                let (own, floor) = (samples.median(who), samples.median(raw));
-                let figure = format!("{how}: throughput, {TASKS} tasks, a key each, {way}");
-                let beside = format!("{}; ratio of throughputs", RAW.name);
-                let times = samples.ratio(raw, who);
-                rows.push(Row::beside(&figure, own, &beside, floor, times, Demand::AtLeast(0.85)));
-            }
-            for who in [ours, on_runtime] {
-                let (own, floor) = (samples.median(who), samples.median(fenced));
-                let figure = format!("{}: the same beside {}, {way}", names[who], FENCED.name);
-                let beside = format!("{}; ratio of throughputs", FENCED.name);
-                let times = samples.ratio(fenced, who);
-                rows.push(Row::beside(&figure, own, &beside, floor, times, Demand::Shown));
+                let figure = format!("{how}: throughput, {TASKS} tasks, a key each");
+                rows.push(row(&figure, who, raw, Demand::AtLeast(0.85)));
+                let figure = format!("{}: the same beside {}", names[who], FENCED.name);
+                rows.push(row(&figure, who, fenced, Demand::Shown));
             }
             columns.add(&way, samples);
         }

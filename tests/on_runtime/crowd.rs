@@ -61,15 +61,9 @@ impl Crowd {
     }
 
     /// Returns how often each of them had a lock.
-    fn end(mut self, runtime: &Runtime) -> Vec<u32> {
+    fn end(self, runtime: &Runtime) -> Vec<u32> {
         self.is_over.store(true, Ordering::SeqCst);
-        runtime.block_on(async {
-            let mut had = Vec::new();
-            while let Some(member) = self.members.join_next().await {
-                had.push(member.unwrap());
-            }
-            had
-        })
+        runtime.block_on(self.members.join_all())
     }
 }
 

@@ -60,9 +60,10 @@ fn together(client: &Client<'_>, key: &str) -> Vec<Result<(), Error>> {
             let (lock, start) = (client.locker.lock(format!("{key}{number}")).wait(LONG), Arc::clone(&start));
             tokio::spawn(async move {
                 start.wait().await;
-                let guard = lock.acquire_async().await?;
-                assert!(guard.is_held() && guard.fencing_token() > 0);
+                let guard = lock.acquire_async().await;
                 start.wait().await;
+                let guard = guard?;
+                assert!(guard.is_held() && guard.fencing_token() > 0);
                 guard.release_async().await
             })
         };
@@ -156,25 +157,7 @@ fn what_is_wrong_with_one_lock_is_nobody_elses_answer() {
     let scene = Scene::new(LONG);
     scene.server.ask(&["LPUSH", "lock:k9\u{1f}holder", "no record"]);
     for client in both(&scene.server, &scene.server.url(), &scene.settings) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let ends: Vec<_> = runtime.block_on(async {
-            client.warm().await;
-            let start = Arc::new(tokio::sync::Barrier::new(MANY));
-            let caller = |number: usize| {
-                let lock = client.locker.lock(format!("k{number}")).wait(LONG);
-                let start = Arc::clone(&start);
-                tokio::spawn(async move {
-                    start.wait().await;
-                    lock.acquire_async().await?.release_async().await
-                })
-            };
-            let callers: Vec<_> = (0..MANY).map(caller).collect();
-            let mut ends = Vec::new();
-            for caller in callers {
-                ends.push(caller.await.unwrap());
-            }
-            ends
-        });
+        let ends = together(&client, "k");
         for (number, end) in ends.iter().enumerate() {
             match end {
                 Err(Error::Backend { .. }) if number == 9 => {}

@@ -12,7 +12,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{MySqlSession, bound_to_us, end_of, free_port, kept::Kept, spawn};
+use super::{MySqlSession, bound_as, bound_to_us, end_of, free_port, kept::Kept, spawn};
 use crate::scratch::Scratch;
 
 /// How long it may take to start, after a crash also.
@@ -180,24 +180,6 @@ fn as_mysql() -> Option<&'static str> {
     rustix::process::geteuid().is_root().then_some("--user=mysql")
 }
 
-/// As that user from the first: one that becomes him by itself is not bound to us any more.
-fn serving() -> Command {
-    if !rustix::process::geteuid().is_root() {
-        return bound_to_us("mariadbd", PACKAGE);
-    }
-    let mut command = Command::new("setpriv");
-    command.args([
-        "--reuid=mysql",
-        "--regid=mysql",
-        "--clear-groups",
-        "--pdeathsig",
-        "KILL",
-        "--",
-        "mariadbd",
-    ]);
-    command
-}
-
 fn give_to_mysql(directory: &Path) {
     if rustix::process::geteuid().is_root() {
         let given = Command::new("chown").arg("mysql:mysql").arg(directory).status().unwrap();
@@ -213,7 +195,7 @@ fn socket(directory: &Path) -> String {
 fn started(settings: &[String], port: u16, directory: &Path) -> Option<Child> {
     let log = directory.join("log");
     let output = File::create(&log).unwrap();
-    let mut command = serving();
+    let mut command = bound_as(Some("mysql"), "mariadbd");
     command.arg("--no-defaults");
     command.arg(format!("--datadir={}", directory.join("data").display()));
     command.arg(format!("--tmpdir={}", directory.display()));

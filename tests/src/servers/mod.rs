@@ -14,6 +14,7 @@ mod session;
 mod tests;
 
 use std::{
+    ffi::OsStr,
     hash::{BuildHasher, RandomState},
     io,
     net::TcpListener,
@@ -40,8 +41,16 @@ pub use self::{
 /// If the program is not installed; `package` is the Debian package that it comes with.
 fn bound_to_us(program: &str, package: &str) -> Command {
     assert!(is_installed(program), "{program} is not installed: apt-get install -y {package}");
+    bound_as(None, program)
+}
+
+/// The same as another user, where this one may become him: a program that does so by itself is not bound to us any more.
+fn bound_as(user: Option<&str>, program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--", program]);
+    if let Some(user) = user.filter(|_| rustix::process::geteuid().is_root()) {
+        command.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups"]);
+    }
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
     command
 }
 

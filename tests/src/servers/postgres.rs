@@ -12,7 +12,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Session, end_of, free_port, kept::Kept, spawn};
+use super::{Session, bound_as, end_of, free_port, kept::Kept, spawn};
 use crate::scratch::Scratch;
 
 /// How long it may take to start, after a crash also.
@@ -218,11 +218,8 @@ fn program(name: &str) -> PathBuf {
 
 /// It refuses to run as root.
 pub(super) fn as_postgres(program: &Path) -> Command {
-    let mut command = Command::new("setpriv");
-    if rustix::process::geteuid().is_root() {
-        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
-    }
-    command.args(["--pdeathsig", "KILL", "--"]).arg(program).current_dir("/");
+    let mut command = bound_as(Some("postgres"), program);
+    command.current_dir("/");
     command
 }
 

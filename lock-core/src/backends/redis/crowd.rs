@@ -146,12 +146,7 @@ struct Sending<T: Wish> {
 
 impl<T: Wish> Sending<T> {
     async fn run(mut self) {
-        loop {
-            let waiting = T::crowd(&self.link.crowds).next();
-            if waiting.is_empty() {
-                break;
-            }
-            drop(tokio::spawn(send((Arc::clone(&self.link), None), waiting)));
+        while begin::<T>(&self.link, None) {
             // What they are sent by has its turn, and whoever comes meanwhile goes next.
             tokio::task::yield_now().await;
         }
@@ -172,22 +167,10 @@ impl<T: Wish> Drop for Sending<T> {
 pub(super) async fn attend(local: &Local, link: &Weak<Link>) {
     let crowds = &local.crowds;
     let _attending = Attending(crowds);
-    // What is under way goes on, for as long as anybody may wait for it.
-    let by = |link: &Arc<Link>| (Arc::clone(link), Some(local.clone()));
     loop {
         crowds.wanted.notified().await;
         let Some(link) = link.upgrade() else { return };
-        loop {
-            let (takes, gives) = (crowds.takes.next(), crowds.gives.next());
-            if takes.is_empty() && gives.is_empty() {
-                break;
-            }
-            if !takes.is_empty() {
-                drop(tokio::spawn(timeout(SHORT_LIMIT, send(by(&link), takes))));
-            }
-            if !gives.is_empty() {
-                drop(tokio::spawn(timeout(SHORT_LIMIT, send(by(&link), gives))));
-            }
+        while begin::<Take>(&link, Some(local)) | begin::<Give>(&link, Some(local)) {
             tokio::task::yield_now().await;
         }
     }
@@ -198,14 +181,36 @@ struct Attending<'a>(&'a Crowds);
 
 impl Drop for Attending<'_> {
     fn drop(&mut self) {
-        let elsewhere = || Err(Fault::elsewhere());
-        self.0.takes.ended(Served::NoMore).into_iter().for_each(|waiting| waiting.tell(elsewhere()));
-        self.0.gives.ended(Served::NoMore).into_iter().for_each(|waiting| waiting.tell(elsewhere()));
+        send_elsewhere::<Take>(self.0);
+        send_elsewhere::<Give>(self.0);
     }
 }
 
+fn send_elsewhere<T: Wish>(crowds: &Crowds) {
+    for waiting in T::crowd(crowds).ended(Served::NoMore) {
+        waiting.tell(Err(Fault::elsewhere()));
+    }
+}
+
+/// Begins to send those who are next, by the connection of a runtime or else by the shared one. Returns whether anybody waited.
+fn begin<T: Wish>(link: &Arc<Link>, local: Option<&Local>) -> bool {
+    let crowds = local.map_or(&link.crowds, |local| &local.crowds);
+    let waiting = T::crowd(crowds).next();
+    if waiting.is_empty() {
+        return false;
+    }
+    let sending = send(Arc::clone(link), local.cloned(), waiting);
+    if local.is_some() {
+        // It goes on after who keeps the connection, for as long as anybody may wait for it.
+        drop(tokio::spawn(timeout(SHORT_LIMIT, sending)));
+    } else {
+        drop(tokio::spawn(sending));
+    }
+    true
+}
+
 /// Sends some in one, by a connection or else by the shared one.
-async fn send<T: Wish>((link, local): (Arc<Link>, Option<Local>), mut waiting: Vec<Waiting<T>>) {
+async fn send<T: Wish>(link: Arc<Link>, local: Option<Local>, mut waiting: Vec<Waiting<T>>) {
     let way = match local {
         Some(local) => Ok(Way::Local(local)),
         None => link.shared().await,
